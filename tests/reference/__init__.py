@@ -1,0 +1,1 @@
+"""Slow, obvious engines: the judges of the fast ones."""
