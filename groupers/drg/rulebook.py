@@ -113,7 +113,8 @@ class RuleBook:
     def resolve(self, condition: Condition) -> Condition:
         """A condition without scheme-dependent subjects."""
         return tuple(
-            tuple(Literal_(self._resolve_atom(lit.atom), lit.negated) for lit in clause) for clause in condition
+            tuple(Literal_(self._resolve_atom(lit.atom), lit.negated) for lit in clause)
+            for clause in condition
         )
 
     def _resolve_atom(self, atom: Atom) -> Atom:
@@ -155,7 +156,9 @@ def check_rulebook(book: RuleBook) -> None:
             raise SchemeError(f"规则 {rule.seq}：每个 MDC 须以且只以一条 enter 规则开头")
         entered.add(rule.mdc)
         last_mdc = rule.mdc
-        if rule.kind == "adrg" and not any(drg.needs == "none" for drg in book.drgs_of_adrg.get(rule.group, ())):
+        if rule.kind == "adrg" and not any(
+            drg.needs == "none" for drg in book.drgs_of_adrg.get(rule.group, ())
+        ):
             raise SchemeError(
                 f"规则 {rule.seq}：ADRG `{rule.group}` 没有不要求合并症的 DRG，部分病例将无组可入；请补 drg.csv"
             )

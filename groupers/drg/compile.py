@@ -1,0 +1,356 @@
+"""Compile a rule book: every code a small integer, every list membership a lookup array.
+
+A case is decided by its *cell* (class of the principal diagnosis, class of the principal procedure, truth of
+the scalar comparisons) and by *spread bits*: which lists are met by some code other than the principal one.
+Codes with equal memberships form one class, so all cells of CHS-DRG 2.0 fit in one table that fills itself as
+cells occur. For each cell, interval logic tells which spread bits could change its outcome; most cases have
+none of those and are decided by the cell alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from groupers.codes import normal_form
+from groupers.drg.rulebook import SEVERITIES, RuleBook
+from groupers.drg.rules import COMPARISONS, Always, Atom, Compare, Condition, Hits, Member, Prefix
+
+Bits = np.ndarray  # uint64, shape (cases, words)
+Interval = tuple[np.ndarray, np.ndarray]  # (surely true, possibly true)
+DROPPED = -1  # a null or empty element of a code list
+
+
+class CodeSide:
+    """Diagnoses or procedures as integers: id of a code, class and spread bits of an id.
+
+    Ids: the known codes, then one per prefix for unknown codes that start with it, then `unknown`, then
+    `absent` (the principal of an empty list).
+    """
+
+    def __init__(
+        self, codes: Sequence[str], sets: dict[str, frozenset[str]], prefixes: Sequence[str]
+    ) -> None:
+        self.sets = tuple([*sets, *(f"{prefix}*" for prefix in prefixes)])
+        self._prefixes = sorted(prefixes, key=len, reverse=True)
+        self._ids = {code: number for number, code in enumerate(codes)}
+        self.known = pa.array([code for code in codes if normal_form(code) == code], pa.string())
+        self._known_ids = np.array([self._ids[code] for code in self.known.to_pylist()], dtype=np.int32)
+        self.unknown = len(codes) + len(prefixes)
+        self.absent = self.unknown + 1
+        self.size = self.absent + 1
+        member = np.zeros((self.size, len(self.sets)), dtype=bool)
+        for column, listed in enumerate(sets.values()):
+            member[[self._ids[code] for code in listed], column] = True
+        for column, prefix in enumerate(prefixes, start=len(sets)):
+            starts = [number for code, number in self._ids.items() if code.startswith(prefix)]
+            starts += [
+                len(codes) + rank for rank, longer in enumerate(self._prefixes) if longer.startswith(prefix)
+            ]
+            member[starts, column] = True
+        self.member = member
+
+    def split_into_classes(self, columns: Sequence[int]) -> None:
+        """Ids that agree in these set memberships become one class."""
+        seen = (
+            np.packbits(self.member[:, list(columns)], axis=1)
+            if columns
+            else np.zeros((self.size, 1), np.uint8)
+        )
+        _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
+        self.class_of = inverse.reshape(-1).astype(np.int64)
+        self.class_member = self.member[first]
+
+    def ids_of(self, dictionary: pa.Array) -> np.ndarray:
+        """The id of every distinct text of a batch; DROPPED for null and empty ones."""
+        found = pc.index_in(dictionary, value_set=self.known)
+        missing = np.flatnonzero(found.is_null().to_numpy(zero_copy_only=False))
+        ids = (
+            self._known_ids[found.fill_null(0).to_numpy()]
+            if len(self.known)
+            else np.zeros(len(found), np.int32)
+        )
+        for position in missing:
+            ids[position] = self._id_of_text(dictionary[int(position)].as_py())
+        return ids
+
+    def _id_of_text(self, text: str | None) -> int:
+        code = normal_form(text) if text is not None else ""
+        if not code:
+            return DROPPED
+        if code in self._ids:
+            return self._ids[code]
+        for rank, prefix in enumerate(self._prefixes):
+            if code.startswith(prefix):
+                return self.unknown - len(self._prefixes) + rank
+        return self.unknown
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An atom compiled: how to evaluate it for many cells at once."""
+
+    kind: str  # always | principal | any | other | scalar | hits
+    side: str = ""  # dx | px
+    columns: tuple[int, ...] = ()  # set columns of the side
+    bits: tuple[int, ...] = ()  # spread bits
+    scalar: int = 0
+    compare: Callable[[np.ndarray, int], np.ndarray] | None = None
+    value: int = 0
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    """A rule with compiled clauses; `outcome` is its place in the outcome table."""
+
+    outcome: int
+    kind: str
+    clauses: tuple[tuple[tuple[Reference, bool], ...], ...]
+    need: np.ndarray  # spread bits that its condition looks at, (words,)
+
+
+@dataclass
+class Cells:
+    """Many cells, column-wise; `bits` None stands for any spread bits whatever."""
+
+    dx_class: np.ndarray
+    px_class: np.ndarray
+    scalars: np.ndarray  # int64, one bit per scalar comparison
+    bits: Bits | None
+
+    def __len__(self) -> int:
+        return len(self.dx_class)
+
+
+class CompiledBook:
+    """A rule book as lookup arrays. Pure function of the book; see `walk` for the decision itself."""
+
+    def __init__(self, book: RuleBook) -> None:
+        self.book = book
+        resolved = [(rule, book.resolve(rule.condition)) for rule in book.active_rules]
+        atoms = list(dict.fromkeys(_atoms(book, [condition for _, condition in resolved])))
+        self.scalars = tuple(atom for atom in atoms if isinstance(atom, Compare))
+        self.dx = _side(book, atoms, "dx")
+        self.px = _side(book, atoms, "px")
+        self._bit_of: dict[tuple[str, int], int] = {}
+        references = {atom: self._reference(atom) for atom in atoms}
+        self.words = max(1, -(-len(self._bit_of) // 64))
+        self._spread("dx")
+        self._spread("px")
+        self._severity()
+        self.rules = [
+            self._compile(number, rule.kind, condition, references)
+            for number, (rule, condition) in enumerate(resolved)
+        ]
+        self.blocks = _blocks([rule.mdc for rule, _ in resolved], self.rules)
+        self._outcomes()
+
+    def _reference(self, atom: Atom) -> Reference:
+        if isinstance(atom, Always):
+            return Reference("always")
+        if isinstance(atom, Compare):
+            return Reference("scalar", scalar=self.scalars.index(atom))
+        if isinstance(atom, Hits):
+            columns = tuple(self.dx.sets.index(name) for name in self.book.families[atom.family])
+            bits = tuple(self._bit("dx", column) for column in columns)
+            return Reference("hits", "dx", columns, bits, 0, COMPARISONS[atom.comparison], atom.value)
+        subject, side = atom.subject.rsplit("_", 1)
+        column = self._side_named(side).sets.index(_set_name(atom))
+        bits = () if subject == "principal" else (self._bit(side, column),)
+        return Reference(subject, side, (column,), bits)
+
+    def _bit(self, side: str, column: int) -> int:
+        return self._bit_of.setdefault((side, column), len(self._bit_of))
+
+    def _side_named(self, side: str) -> CodeSide:
+        return self.dx if side == "dx" else self.px
+
+    def _spread(self, side: str) -> None:
+        """Spread bits per id, and the marks that let most codes be passed over at once."""
+        codes = self._side_named(side)
+        codes.split_into_classes(range(len(codes.sets)))
+        spread = np.zeros((codes.size, self.words), dtype=np.uint64)
+        for (named, column), bit in self._bit_of.items():
+            if named == side:
+                spread[codes.member[:, column], bit // 64] |= np.uint64(1 << (bit % 64))
+        codes.spread = spread  # type: ignore[attr-defined]
+        codes.marked = (spread != 0).any(axis=1)  # type: ignore[attr-defined]
+
+    def _severity(self) -> None:
+        """Rank, exclusion table of a secondary diagnosis and of a principal one, per diagnosis id."""
+        book, dx = self.book, self.dx
+        tables = {
+            name: number
+            for number, name in enumerate(
+                sorted({t for _, t in book.severity.values()} | set(book.exclusions.values()))
+            )
+        }
+        self.rank = np.zeros(dx.size, dtype=np.int8)
+        self.own_table = np.full(dx.size, -1, dtype=np.int32)
+        self.principal_table = np.full(dx.size, -2, dtype=np.int32)
+        for code, (severity, table) in book.severity.items():
+            self.rank[dx._ids[code]] = SEVERITIES.index(severity)
+            if table:
+                self.own_table[dx._ids[code]] = tables[table]
+        for code, table in book.exclusions.items():
+            if table:
+                self.principal_table[dx._ids[code]] = tables[table]
+
+    def _compile(
+        self, number: int, kind: str, condition: Condition, references: dict[Atom, Reference]
+    ) -> CompiledRule:
+        clauses = tuple(tuple((references[lit.atom], lit.negated) for lit in clause) for clause in condition)
+        need = np.zeros(self.words, dtype=np.uint64)
+        for bit in (bit for clause in clauses for reference, _ in clause for bit in reference.bits):
+            need[bit // 64] |= np.uint64(1 << (bit % 64))
+        return CompiledRule(number, kind, clauses, need)
+
+    def _outcomes(self) -> None:
+        """Outcome table: one row per rule, then the ungrouped code, then one per MDC with a code of its own."""
+        book = self.book
+        own = [mdc for mdc in book.mdcs if mdc in book.choices.ungrouped_by_mdc]
+        self.ungrouped = len(self.rules)
+        self.ungrouped_of_mdc = {mdc: self.ungrouped + 1 + rank for rank, mdc in enumerate(own)}
+        codes = [book.choices.ungrouped, *(book.choices.ungrouped_by_mdc[mdc] for mdc in own)]
+        rows: list[tuple[str | None, str | None, str, str, int | None]] = []
+        for rule in book.active_rules:
+            for severity in SEVERITIES:
+                if rule.kind == "adrg":
+                    drg = book.drg_at(rule.group, severity).drg
+                    rows.append((book.mdc_of_group(rule.group), rule.group, drg, "grouped", rule.seq))
+                else:
+                    rows.append(
+                        (book.mdc_of_group(rule.group), rule.group, rule.group, "ambiguous", rule.seq)
+                    )
+        rows += [(None, None, code, "ungrouped", None) for code in codes for _ in SEVERITIES]
+        self.outcome_rows = rows
+
+    def walk(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Outcome of every cell, and the spread bits that could change it.
+
+        With exact bits the second result is zero; with `bits` None only the second is of use.
+        """
+        count = len(cells)
+        outcome = np.full(count, self.ungrouped, dtype=np.int32)
+        need = np.zeros((count, self.words), dtype=np.uint64)
+        open_ = np.ones(count, dtype=bool)
+        first_entered = np.full(count, self.ungrouped, dtype=np.int32)
+        values: dict[Reference, Interval] = {}
+        for mdc, enter, rules in self.blocks:
+            entered, maybe_entered = self._holds(enter, cells, values)
+            if self.ungrouped_of_mdc:
+                fresh = entered & (first_entered == self.ungrouped)
+                first_entered[fresh] = self.ungrouped_of_mdc.get(mdc, -1)
+                need[open_ & maybe_entered & ~entered] |= enter.need
+            for rule in rules:
+                if not open_.any():
+                    break
+                surely, possibly = self._holds(rule, cells, values)
+                if rule.kind == "ambiguous_outside":
+                    surely, possibly = surely & ~maybe_entered, possibly & ~entered
+                else:
+                    surely, possibly = surely & entered, possibly & maybe_entered
+                need[open_ & possibly & ~surely] |= rule.need | enter.need
+                hit = open_ & surely
+                outcome[hit] = rule.outcome
+                open_ &= ~hit
+        if self.ungrouped_of_mdc:
+            own = open_ & (first_entered > self.ungrouped)
+            outcome[own] = first_entered[own]
+        return outcome, need
+
+    def _holds(self, rule: CompiledRule, cells: Cells, values: dict[Reference, Interval]) -> Interval:
+        surely = np.ones(len(cells), dtype=bool)
+        possibly = surely
+        for clause in rule.clauses:
+            any_sure, any_possible = self._literal(*clause[0], cells, values)
+            for literal in clause[1:]:
+                sure, possible = self._literal(*literal, cells, values)
+                any_sure, any_possible = any_sure | sure, any_possible | possible
+            surely, possibly = surely & any_sure, possibly & any_possible
+        return surely, possibly
+
+    def _literal(
+        self, reference: Reference, negated: bool, cells: Cells, values: dict[Reference, Interval]
+    ) -> Interval:
+        if reference not in values:
+            values[reference] = self._value(reference, cells)
+        sure, possible = values[reference]
+        return (~possible, ~sure) if negated else (sure, possible)
+
+    def _value(self, reference: Reference, cells: Cells) -> Interval:
+        if reference.kind == "always":
+            yes = np.ones(len(cells), dtype=bool)
+            return yes, yes
+        if reference.kind == "scalar":
+            truth = (cells.scalars >> reference.scalar) & 1 == 1
+            return truth, truth
+        side = self._side_named(reference.side)
+        classes = cells.dx_class if reference.side == "dx" else cells.px_class
+        principal = side.class_member[classes][:, list(reference.columns)]
+        if reference.kind == "principal":
+            return principal[:, 0], principal[:, 0]
+        if reference.kind == "other":
+            principal = np.zeros_like(principal)
+        least = principal | _has_bits(cells, reference.bits, False)
+        most = principal | _has_bits(cells, reference.bits, True)
+        if reference.kind != "hits":
+            return least[:, 0], most[:, 0]
+        assert reference.compare is not None
+        low, high = least.sum(axis=1), most.sum(axis=1)
+        # A comparison is monotone or an (in)equality: sure where it holds for every count in between.
+        truths = np.stack(
+            [
+                reference.compare(np.clip(count, low, high), reference.value)
+                for count in range(len(reference.bits) + 1)
+            ]
+        )
+        return truths.all(axis=0), truths.any(axis=0)
+
+
+def _has_bits(cells: Cells, bits: tuple[int, ...], unknown: bool) -> np.ndarray:
+    if cells.bits is None:
+        return np.full((len(cells), len(bits)), unknown)
+    return np.stack(
+        [(cells.bits[:, bit // 64] >> np.uint64(bit % 64)) & np.uint64(1) == 1 for bit in bits], axis=1
+    )
+
+
+def _atoms(book: RuleBook, conditions: Sequence[Condition]) -> Iterator[Atom]:
+    for condition in conditions:
+        for clause in condition:
+            for literal in clause:
+                yield literal.atom
+
+
+def _set_name(atom: Member | Prefix) -> str:
+    return atom.list_name if isinstance(atom, Member) else f"{atom.prefix}*"
+
+
+def _side(book: RuleBook, atoms: Sequence[Atom], side: str) -> CodeSide:
+    ours = [atom for atom in atoms if isinstance(atom, Member | Prefix) and atom.subject.endswith(f"_{side}")]
+    lists = book.dx_lists if side == "dx" else book.px_lists
+    names = dict.fromkeys(atom.list_name for atom in ours if isinstance(atom, Member))
+    if side == "dx":
+        names |= dict.fromkeys(
+            name for atom in atoms if isinstance(atom, Hits) for name in book.families[atom.family]
+        )
+    prefixes = list(dict.fromkeys(atom.prefix for atom in ours if isinstance(atom, Prefix)))
+    codes = sorted(book.known_dx if side == "dx" else book.known_px)
+    return CodeSide(codes, {name: lists[name] for name in names}, prefixes)
+
+
+def _blocks(
+    mdcs: Sequence[str], rules: Sequence[CompiledRule]
+) -> list[tuple[str, CompiledRule, list[CompiledRule]]]:
+    blocks: list[tuple[str, CompiledRule, list[CompiledRule]]] = []
+    for mdc, rule in zip(mdcs, rules, strict=True):
+        if rule.kind == "enter":
+            blocks.append((mdc, rule, []))
+        else:
+            blocks[-1][2].append(rule)
+    return blocks

@@ -1,0 +1,76 @@
+"""Group a file of discharges by a scheme: one result row per input row, in input order, nothing refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from groupers.drg.engine import Grouper
+from pipeline.read import Piece, Source, open_source, stream
+from pipeline.tables import DISCHARGES, GROUPED_SCHEMA, Column
+from pipeline.write import appearing
+
+# Few distinct texts are kept as dictionaries from end to end; a reader sees plain text columns.
+CODED_COLUMNS = ("mdc", "adrg", "drg", "status", "severity")
+GROUPED_CODED = pa.schema(
+    [
+        pa.field(
+            field.name, pa.dictionary(pa.int32(), pa.string()) if field.name in CODED_COLUMNS else field.type
+        )
+        for field in GROUPED_SCHEMA
+    ]
+)
+GROUPED_WRITER = {"compression": "zstd", "use_dictionary": [*CODED_COLUMNS, "rule"], "store_schema": False}
+
+
+def group_columns(grouper: Grouper) -> tuple[Column, ...]:
+    """The columns that a scheme needs; `stay_days` comes from the two dates."""
+    wanted = {"case_id", "dx_codes", "px_codes", *grouper.columns}
+    if "stay_days" in wanted:
+        wanted |= {"admission_date", "discharge_date"}
+    return tuple(
+        Column(column.name, column.type, True, column.filled, column.meaning)
+        for column in DISCHARGES
+        if column.name in wanted
+    )
+
+
+def with_stay_days(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with `stay_days` = discharge date − admission date."""
+    if "admission_date" not in batch.schema.names or "discharge_date" not in batch.schema.names:
+        return batch
+    day = [batch.column(name).cast(pa.int32()) for name in ("discharge_date", "admission_date")]
+    return batch.append_column("stay_days", pc.subtract(day[0], day[1]))
+
+
+def group_batch(grouper: Grouper, batch: pa.RecordBatch) -> pa.Table:
+    """GROUPED_SCHEMA columns of one batch, in row order."""
+    grouped = grouper.group(with_stay_days(batch))
+    return grouped.add_column(0, "case_id", batch.column("case_id"))
+
+
+def group_source(grouper: Grouper, source: Source, target: Path, tick: Callable[[int], None]) -> int:
+    """Group all of a source into one Parquet file that appears complete or not at all; returns the rows."""
+    rows = 0
+
+    def stage(piece: Piece, batch: pa.RecordBatch) -> pa.Table:
+        return group_batch(grouper, batch)
+
+    with (
+        appearing(target) as beside,
+        pq.ParquetWriter(beside, GROUPED_CODED, **GROUPED_WRITER) as writer,
+    ):
+        for grouped in stream(source, stage):
+            writer.write_table(grouped, row_group_size=max(1, grouped.num_rows))
+            rows += grouped.num_rows
+            tick(grouped.num_rows)
+    return rows
+
+
+def group_file(grouper: Grouper, path: Path, target: Path, tick: Callable[[int], None]) -> int:
+    """`group INPUT`: see `group_source`. Raises InputError."""
+    return group_source(grouper, open_source(path, group_columns(grouper)), target, tick)

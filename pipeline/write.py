@@ -1,0 +1,77 @@
+"""Files appear complete or not at all: written beside, then renamed into place; private to their owner."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import InputError
+
+
+@contextmanager
+def appearing(target: Path, folder: bool = False) -> Iterator[Path]:
+    """A path beside `target` to write to; renamed to it on success, removed on failure.
+
+    Raises InputError where the disk is full or the place cannot be written.
+    """
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    previous = os.umask(0o077)
+    try:
+        with disk_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if folder:
+                beside.mkdir()
+            yield beside
+            _settle_on_disk(beside)
+            if folder and target.exists():
+                _swap(beside, target)
+            else:
+                beside.replace(target)
+    finally:
+        os.umask(previous)
+        _remove(beside)
+
+
+@contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into one sentence about `target`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"磁盘已满：写 {target} 时空间不足；已有成果未动，请清理磁盘后重新运行"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise InputError(
+                f"输出位置不可写：{target.parent}；请检查文件夹权限或用 --out 另选位置"
+            ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise InputError(f"输出位置被占用：{target}；请检查是否有同名文件或文件夹") from error
+        raise
+
+
+def _swap(beside: Path, target: Path) -> None:
+    """Put a finished folder in the place of an older one; the older one leaves only after it has moved."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    target.rename(old)
+    beside.rename(target)
+    _remove(old)
+
+
+def _settle_on_disk(path: Path) -> None:
+    """Flush to disk before the rename, so that a power cut cannot leave a named but empty file."""
+    for file in [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]:
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
