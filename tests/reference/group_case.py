@@ -33,9 +33,7 @@ def group_case(book: RuleBook, case: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if book.choices.ambiguous == "off" and rule.kind in ("ambiguous", "ambiguous_outside"):
             continue
-        if entered == (
-            rule.kind == "ambiguous_outside"
-        ):  # 2: the outside rules only where it was not entered
+        if entered == (rule.kind == "ambiguous_outside"):  # 2: outside rules only where not entered
             continue
         if not _met(book, rule, case, dx, px):
             continue
