@@ -13,81 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from groupers.codes import normal_form
+from groupers.drg.codeside import CodeSide
 from groupers.drg.rulebook import SEVERITIES, RuleBook
 from groupers.drg.rules import COMPARISONS, Always, Atom, Compare, Condition, Hits, Member, Prefix
 
 Bits = np.ndarray  # uint64, shape (cases, words)
 Interval = tuple[np.ndarray, np.ndarray]  # (surely true, possibly true)
-DROPPED = -1  # a null or empty element of a code list
-
-
-class CodeSide:
-    """Diagnoses or procedures as integers: id of a code, class and spread bits of an id.
-
-    Ids: the known codes, then one per prefix for unknown codes that start with it, then `unknown`, then
-    `absent` (the principal of an empty list).
-    """
-
-    def __init__(
-        self, codes: Sequence[str], sets: dict[str, frozenset[str]], prefixes: Sequence[str]
-    ) -> None:
-        self.sets = tuple([*sets, *(f"{prefix}*" for prefix in prefixes)])
-        self._prefixes = sorted(prefixes, key=len, reverse=True)
-        self._ids = {code: number for number, code in enumerate(codes)}
-        self.known = pa.array([code for code in codes if normal_form(code) == code], pa.string())
-        self._known_ids = np.array([self._ids[code] for code in self.known.to_pylist()], dtype=np.int32)
-        self.unknown = len(codes) + len(prefixes)
-        self.absent = self.unknown + 1
-        self.size = self.absent + 1
-        member = np.zeros((self.size, len(self.sets)), dtype=bool)
-        for column, listed in enumerate(sets.values()):
-            member[[self._ids[code] for code in listed], column] = True
-        for column, prefix in enumerate(prefixes, start=len(sets)):
-            starts = [number for code, number in self._ids.items() if code.startswith(prefix)]
-            starts += [
-                len(codes) + rank for rank, longer in enumerate(self._prefixes) if longer.startswith(prefix)
-            ]
-            member[starts, column] = True
-        self.member = member
-
-    def split_into_classes(self, columns: Sequence[int]) -> None:
-        """Ids that agree in these set memberships become one class."""
-        seen = (
-            np.packbits(self.member[:, list(columns)], axis=1)
-            if columns
-            else np.zeros((self.size, 1), np.uint8)
-        )
-        _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
-        self.class_of = inverse.reshape(-1).astype(np.int64)
-        self.class_member = self.member[first]
-
-    def ids_of(self, dictionary: pa.Array) -> np.ndarray:
-        """The id of every distinct text of a batch; DROPPED for null and empty ones."""
-        found = pc.index_in(dictionary, value_set=self.known)
-        missing = np.flatnonzero(found.is_null().to_numpy(zero_copy_only=False))
-        ids = (
-            self._known_ids[found.fill_null(0).to_numpy()]
-            if len(self.known)
-            else np.zeros(len(found), np.int32)
-        )
-        for position in missing:
-            ids[position] = self._id_of_text(dictionary[int(position)].as_py())
-        return ids
-
-    def _id_of_text(self, text: str | None) -> int:
-        code = normal_form(text) if text is not None else ""
-        if not code:
-            return DROPPED
-        if code in self._ids:
-            return self._ids[code]
-        for rank, prefix in enumerate(self._prefixes):
-            if code.startswith(prefix):
-                return self.unknown - len(self._prefixes) + rank
-        return self.unknown
 
 
 @dataclass(frozen=True)
@@ -139,8 +71,12 @@ class CompiledBook:
         self._bit_of: dict[tuple[str, int], int] = {}
         references = {atom: self._reference(atom) for atom in atoms}
         self.words = max(1, -(-len(self._bit_of) // 64))
-        self._spread("dx")
-        self._spread("px")
+        for side in ("dx", "px"):
+            codes = self._side_named(side)
+            codes.split_into_classes(range(len(codes.sets)))
+            codes.assign_bits(
+                {column: bit for (own, column), bit in self._bit_of.items() if own == side}, self.words
+            )
         self._severity()
         self.rules = [
             self._compile(number, rule.kind, condition, references)
@@ -169,36 +105,21 @@ class CompiledBook:
     def _side_named(self, side: str) -> CodeSide:
         return self.dx if side == "dx" else self.px
 
-    def _spread(self, side: str) -> None:
-        """Spread bits per id, and the marks that let most codes be passed over at once."""
-        codes = self._side_named(side)
-        codes.split_into_classes(range(len(codes.sets)))
-        spread = np.zeros((codes.size, self.words), dtype=np.uint64)
-        for (named, column), bit in self._bit_of.items():
-            if named == side:
-                spread[codes.member[:, column], bit // 64] |= np.uint64(1 << (bit % 64))
-        codes.spread = spread  # type: ignore[attr-defined]
-        codes.marked = (spread != 0).any(axis=1)  # type: ignore[attr-defined]
-
     def _severity(self) -> None:
         """Rank, exclusion table of a secondary diagnosis and of a principal one, per diagnosis id."""
         book, dx = self.book, self.dx
-        tables = {
-            name: number
-            for number, name in enumerate(
-                sorted({t for _, t in book.severity.values()} | set(book.exclusions.values()))
-            )
-        }
+        names = {table for _, table in book.severity.values()} | set(book.exclusions.values())
+        tables = {name: number for number, name in enumerate(sorted(names))}
         self.rank = np.zeros(dx.size, dtype=np.int8)
         self.own_table = np.full(dx.size, -1, dtype=np.int32)
         self.principal_table = np.full(dx.size, -2, dtype=np.int32)
         for code, (severity, table) in book.severity.items():
-            self.rank[dx._ids[code]] = SEVERITIES.index(severity)
+            self.rank[dx.id_of_code[code]] = SEVERITIES.index(severity)
             if table:
-                self.own_table[dx._ids[code]] = tables[table]
+                self.own_table[dx.id_of_code[code]] = tables[table]
         for code, table in book.exclusions.items():
             if table:
-                self.principal_table[dx._ids[code]] = tables[table]
+                self.principal_table[dx.id_of_code[code]] = tables[table]
 
     def _compile(
         self, number: int, kind: str, condition: Condition, references: dict[Atom, Reference]
@@ -303,13 +224,13 @@ class CompiledBook:
         assert reference.compare is not None
         low, high = least.sum(axis=1), most.sum(axis=1)
         # A comparison is monotone or an (in)equality: sure where it holds for every count in between.
-        truths = np.stack(
+        truths: np.ndarray = np.stack(
             [
                 reference.compare(np.clip(count, low, high), reference.value)
                 for count in range(len(reference.bits) + 1)
             ]
         )
-        return truths.all(axis=0), truths.any(axis=0)
+        return np.all(truths, axis=0), np.any(truths, axis=0)
 
 
 def _has_bits(cells: Cells, bits: tuple[int, ...], unknown: bool) -> np.ndarray:

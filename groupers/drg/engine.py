@@ -6,13 +6,14 @@ The result of a case depends on that case alone: never on its neighbours, its or
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from groupers.drg.compile import DROPPED, Cells, CodeSide, CompiledBook
+from groupers.drg.codeside import DROPPED, CodeSide
+from groupers.drg.compile import Cells, CompiledBook
 from groupers.drg.rulebook import SEVERITIES, RuleBook
 from groupers.drg.rules import COMPARISONS, NUMBERS, Compare
 
@@ -58,7 +59,7 @@ class Grouper:
         # Place 0 stands for "not met yet": a zeroed table costs no memory until a page of it is used.
         self._place = np.zeros((0, self._cells_per_slot), dtype=np.int32)
         words = self.compiled.words
-        self._cells = Cells(*(np.zeros(1, dtype=np.int64) for _ in range(3)), bits=None)
+        self._cells = Cells(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64), None)
         self._outcome = np.zeros(1, dtype=np.int32)
         self._need = np.zeros((1, words), dtype=np.uint64)
 
@@ -102,7 +103,7 @@ class Grouper:
         """Spread bits of the other diagnoses into `bits`; returns each row's severity rank."""
         compiled = self.compiled
         rank = np.zeros(len(principal), dtype=np.int8)
-        weighty = compiled.dx.marked | (compiled.rank > 0)  # type: ignore[attr-defined]
+        weighty = compiled.dx.marked | (compiled.rank > 0)
         position, row = _others(dx, weighty)
         ids = dx.ids[position]
         self._spread(compiled.dx, ids, row, bits)
@@ -113,15 +114,15 @@ class Grouper:
         return rank
 
     def _scan_px(self, px: CodeLists, bits: np.ndarray) -> None:
-        marked = self.compiled.px.marked  # type: ignore[attr-defined]
+        marked = self.compiled.px.marked
         position, row = _others(px, marked)
         self._spread(self.compiled.px, px.ids[position], row, bits)
 
     @staticmethod
     def _spread(side: CodeSide, ids: np.ndarray, row: np.ndarray, bits: np.ndarray) -> None:
-        chosen = np.flatnonzero(side.marked[ids])  # type: ignore[attr-defined]
+        chosen = np.flatnonzero(side.marked[ids])
         for word in range(bits.shape[1]):
-            np.bitwise_or.at(bits[:, word], row[chosen], side.spread[ids[chosen], word])  # type: ignore[attr-defined]
+            np.bitwise_or.at(bits[:, word], row[chosen], side.spread[ids[chosen], word])
 
     def _scalars(self, batch: pa.RecordBatch) -> np.ndarray:
         truth = np.zeros(batch.num_rows, dtype=np.int64)
@@ -196,8 +197,10 @@ class Grouper:
             severity = decided.rank.astype(np.int32)
             result = decided.outcome * len(SEVERITIES) + severity
         columns = {
-            name: _dictionary([row[position] for row in rows], result)
-            for position, name in enumerate(("mdc", "adrg", "drg", "status"))
+            "mdc": _dictionary([row[0] for row in rows], result),
+            "adrg": _dictionary([row[1] for row in rows], result),
+            "drg": _dictionary([row[2] for row in rows], result),
+            "status": _dictionary([row[3] for row in rows], result),
         }
         columns["severity"] = _dictionary(list(SEVERITIES), severity)
         seq = np.array([-1 if row[4] is None else row[4] for row in rows], dtype=np.int32)[result]
@@ -271,7 +274,7 @@ def _distinct(scalars: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     return distinct, position[scalars]
 
 
-def _dictionary(values: list[str | None] | list[str], index: np.ndarray) -> pa.DictionaryArray:
+def _dictionary(values: Sequence[str | None], index: np.ndarray) -> pa.DictionaryArray:
     texts = sorted({value for value in values if value is not None})
     code = {text: number for number, text in enumerate(texts)}
     codes = np.array([-1 if value is None else code[value] for value in values], dtype=np.int32)[index]
