@@ -137,14 +137,14 @@ def _write_returns(book: Book, heading: Heading, rejected: pl.DataFrame, payment
             pl.len().alias("rows"), *[pl.col(name).sum() for name in RETURN_MONEY], pl.col("message").first()
         )
         .join(names, on="hospital_id", how="left")
+        .sort("door", "code", "hospital_id", descending=[True, False, False])  # refused before held
         .with_columns(pl.col("door").replace_strict(DOORS))
     )
     measures = ("rows", *RETURN_MONEY)
     sheet = book.sheet("退回汇总")
     sheet.banner(f"{heading.region}　退回与暂挂汇总", [[heading.line()]])
     sheet.header(_RETURNS, frozen=2)
-    ordered = summed.sort("door", "code", "hospital_id", descending=[True, False, False])
-    for (door, code), rows in ordered.group_by(["door", "code"], maintain_order=True):
+    for (door, code), rows in summed.group_by(["door", "code"], maintain_order=True):
         sheet.rows(rows, _RETURNS)
         sheet.total({"door": door, "code": f"{code} 小计", **sums(rows, measures)}, _RETURNS)
     for door in DOORS.values():

@@ -114,7 +114,8 @@ SIGNED = (*COUNTS, *MONEY, "left_for_year_fen", *STEPS_AFTER_PREPAY, "weight_tot
 def sums(frame: pl.DataFrame, names: Sequence[str] = SIGNED) -> dict[str, Any]:
     """Exact column sums (integers, or Decimal for the weight) with their CMI; 0 for a frame without rows."""
     row: dict[str, Any] = {
-        name: sum(frame[name].to_list(), Decimal(0) if name == "weight_total" else 0) for name in names
+        name: sum(frame[name].drop_nulls().to_list(), Decimal(0) if name == "weight_total" else 0)
+        for name in names
     }
     if "weight_total" in names:
         row["cmi"] = cmi(row["weight_total"], row["cases"])
@@ -178,9 +179,8 @@ def write_statement(
     number = 0
     for line in LINES:
         if not line.name:
-            sheet.line(
-                [(None, "text"), (line.title, "text"), *[(None, "text")] * (len(fields) - 2)], "section"
-            )
+            blank: Cell = (None, "text")
+            sheet.line([blank, (line.title, "text"), *[blank] * (len(fields) - 2)], "section")
             continue
         number += 1
         cells: list[Cell] = [(number, "count"), (line.title, "text"), (line.how or None, "text")]
