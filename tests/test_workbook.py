@@ -371,6 +371,7 @@ def test_quotients_round_half_away_from_zero() -> None:
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="file"):
-        write(tmp_path / "file" / "a.xlsx")
+    (tmp_path / "a.xlsx").mkdir()
+    with pytest.raises(InputError, match=r"a\.xlsx"):
+        write(tmp_path / "a.xlsx")
+    assert [found.name for found in tmp_path.iterdir()] == ["a.xlsx"]
