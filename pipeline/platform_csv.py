@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +20,17 @@ import pyarrow.csv as arrow_csv
 from pipeline.errors import InputError
 
 BLOCK = 8 << 20
+# Chinese, a byte order mark and full-width forms lie here. Below it two-byte UTF-8 may be GB18030 as well:
+# 一千 in GB18030 is the UTF-8 of two Cyrillic and Latin letters.
+_WIDE = re.compile("[\u0800-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class _Scan:
+    encoding: str
+    bytes: int
+    lines: int
+    narrow: bool  # characters beyond ASCII, but none that only Chinese text in this encoding holds
 
 
 def csv_batches(
@@ -66,28 +79,41 @@ def _listed(names: list[str]) -> str:
 
 def _encoding_and_lines(path: Path, name_zh: str) -> tuple[str, int]:
     """Return the encoding in which the whole file decodes, and how many line ends it has."""
-    for encoding in ("utf-8", "gb18030"):
-        decoder = codecs.getincrementaldecoder(encoding)("strict")
-        ends, last = 0, b""
-        try:
-            with path.open("rb") as file:
-                while block := file.read(BLOCK):
-                    if b"\0" in block:
-                        raise _not_text(path, name_zh)
-                    decoder.decode(block)
-                    ends += block.count(b"\n") or block.count(b"\r")
-                    last = block[-1:]
-                decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            continue
-        if not last:
-            raise InputError(f"{name_zh}文件是空的，至少要有一行字段名：`{path}`")
-        return encoding, ends + (ends > 0 and last not in b"\r\n")
-    raise _not_text(path, name_zh)
+    scan = _scan(path, "utf-8")
+    if scan is None or scan.narrow:
+        other = _scan(path, "gb18030")
+        if scan and other:
+            raise InputError(
+                f"{name_zh}文件的中文太少，按 UTF-8 和 GB18030 都读得通，请另存为“CSV UTF-8”后重试：`{path}`"
+            )
+        scan = scan or other
+    if scan is None:
+        raise InputError(f"{name_zh}文件不是 UTF-8 或 GB18030 的文本，请用“另存为 CSV”重新导出：`{path}`")
+    if not scan.bytes:
+        raise InputError(f"{name_zh}文件是空的，至少要有一行字段名：`{path}`")
+    return scan.encoding, scan.lines
 
 
-def _not_text(path: Path, name_zh: str) -> InputError:
-    return InputError(f"{name_zh}文件不是 UTF-8 或 GB18030 的文本，请用“另存为 CSV”重新导出：`{path}`")
+def _scan(path: Path, encoding: str) -> _Scan | None:
+    """Decode the whole file strictly; None if it is no text in this encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    size, ends, last, wide, narrow = 0, 0, b"", False, False
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                text = decoder.decode(block)
+                if b"\0" in block:
+                    return None
+                if not wide and not text.isascii():
+                    wide, narrow = _WIDE.search(text) is not None, True
+                size += len(block)
+                ends += block.count(b"\n") or block.count(b"\r")
+                last = block[-1:]
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return None
+    lines = ends + (ends > 0 and last not in b"\r\n")
+    return _Scan(encoding, size, lines, narrow and not wide)
 
 
 def _header(path: Path, encoding: str, name_zh: str) -> list[str]:

@@ -479,7 +479,8 @@ def bytes_of(done: Conversion) -> dict[str, bytes]:
 
 def test_encodings_and_parquet_give_the_same_bytes(tmp_path: Path) -> None:
     tables = many_cases(300)
-    tables["settlement"][5]["act_pay_dedc"] = "一千"
+    # in GB18030 these bytes are no UTF-8, so the file says itself what it is
+    tables["settlement"][5]["act_pay_dedc"] = "一百元"
     made = {}
     for form in ("utf-8", "utf-8-sig", "gb18030", "parquet"):
         folder = write_tables(tmp_path / form, tables, form)
@@ -501,7 +502,7 @@ def test_20000_rows_keep_settlement_file_order(tmp_path: Path, monkeypatch: pyte
     done = convert_platform(folder, tmp_path / "one-out", PLACES)
     assert [file.name for file in done.files] == ["discharges-00000.parquet", "discharges-00001.parquet"]
     rows = pa.concat_tables([pq.read_table(file) for file in done.files])
-    ids = [row["setl_id"] for row in tables["settlement"]]
+    ids = [str(row["setl_id"]) for row in tables["settlement"]]
     assert rows["case_id"].to_pylist() == ids
     assert rows["total_fee_fen"].to_pylist() == [int(case) * 100 + 7 for case in ids]
     assert rows["dx_codes"].to_pylist() == [["I21", "E11", "I10"]] * 20_000
@@ -590,6 +591,16 @@ def test_unusable_files_are_one_clear_error(tmp_path: Path, name: str, content: 
         convert_platform(folder, tmp_path / "out", PLACES)
     assert "张三" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_text_that_is_both_encodings_is_never_guessed(tmp_path: Path) -> None:
+    # 一千 in GB18030 is D2 BB C7 A7, which is also the UTF-8 of U+04BB U+01E7
+    tables = one_case({}, {"dscg_caty": "一千"})
+    with pytest.raises(InputError, match="按 UTF-8 和 GB18030 都读得通"):
+        convert(tmp_path, tables, "gb18030")
+    write_tables(tmp_path / "in", tables, "utf-8-sig")
+    done = convert_platform(tmp_path / "in", tmp_path / "out", PLACES)
+    assert pq.read_table(done.files[0])["department"].to_pylist() == ["一千"]
 
 
 def test_line_ends_inside_quotes_are_no_mistake(tmp_path: Path) -> None:
