@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.statements import Heading, quotient, signed, sums, write_statement
-from pipeline.workbook import Book, Field, Sheet, open_book
+from pipeline.workbook import Book, Field, Sheet, fitted, open_book
 
 LISTED = 5_000  # DESIGN §9: at most so many exceptions of a kind on a sheet
 EXCEPTIONS = {"高倍率": "high", "低倍率": "low", "未入组": "ungrouped", "歧义": "ambiguous"}
@@ -56,8 +56,8 @@ RETURN_FIELDS = (
     Field("case_id", "结算ID", "text", 26),
     Field("code", "原因代码", "text", 26),
     Field("message", "原因与处理", "prose", 80),
-    Field("total_fee_fen", "医疗费用", "money", 16),
-    Field("pool_fund_fen", "统筹基金", "money", 16),
+    Field("total_fee_fen", "医疗费用", "money", 18),
+    Field("pool_fund_fen", "统筹基金", "money", 18),
 )
 RETURN_MONEY = ("total_fee_fen", "pool_fund_fen")
 
@@ -121,6 +121,7 @@ def write_groups(
     )
     mean_fee, mean_stay = _means(total)
     margin = total["standard_fen"] - total["total_fee_fen"]
+    fields = fitted(fields, total)
     sheet = book.sheet("病组汇总")
     sheet.banner(f"{who}　病组汇总", [[heading.line()]])
     sheet.header(fields, frozen=2, filtered=shown.height)
@@ -168,6 +169,7 @@ def _write_cases(
     shown = frame if case_csv is None else largest(frame, size)
     total = {name: sum(frame[name].drop_nulls().to_list()) for name in CASE_MONEY}
     order = "" if case_csv is None else "　按“支付标准减医疗费用”的绝对值由大到小排列"
+    fields = fitted(fields, total)
     sheet.banner(title, [[heading.line() + order]])
     sheet.header(fields, frozen=1, filtered=shown.height)
     sheet.rows(shown, fields)

@@ -7,31 +7,29 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.hospital_workbook import DOORS, RETURN_MONEY, write_groups
-from pipeline.statements import SIGNED, Heading, signed, sums, write_statement
-from pipeline.workbook import Book, Field, Kind, open_book
+from pipeline.statements import Heading, signed, sums, write_statement
+from pipeline.workbook import Book, Field, Kind, fitted, open_book
 
 _HOSPITAL = [
     Field("hospital_id", "机构编号", "text", 15),
-    Field("hospital_name", "机构名称", "text", 30),
+    Field("hospital_name", "机构名称", "text", 26),
     Field("level", "级别", "text", 7),
 ]
 _PER_TYPE: tuple[tuple[str, str, Kind, float], ...] = (
-    ("cases", "病例数", "count", 9),
-    ("fund_fen", "核定统筹基金", "money", 17),
-    ("payable_fen", "本期应付", "money", 17),
+    ("fund_fen", "核定统筹基金", "money", 11),
+    ("payable_fen", "本期应付", "money", 11),
 )
 _OVERALL: tuple[tuple[str, str, Kind, float], ...] = (
     ("cases", "病例数", "count", 9),
-    ("cmi", "CMI", "weight", 9),
-    ("total_fee_fen", "医疗费用", "money", 18),
-    ("fund_fen", "核定统筹基金", "money", 18),
-    ("left_for_year_fen", "留待年度清算", "money", 17),
-    ("prepay_fen", "本期预拨", "money", 18),
-    ("audit_step_fen", "审核扣款", "money", 15),
-    ("revolving_step_fen", "周转金抵扣", "money", 15),
-    ("deposit_step_fen", "质量保证金", "money", 15),
-    ("carried_step_fen", "负数结转下期", "money", 15),
-    ("payable_fen", "本期应付", "money", 18),
+    ("total_fee_fen", "医疗费用", "money", 11),
+    ("fund_fen", "核定统筹基金", "money", 11),
+    ("left_for_year_fen", "留待年度清算", "money", 11),
+    ("prepay_fen", "本期预拨", "money", 11),
+    ("audit_step_fen", "审核扣款", "money", 11),
+    ("revolving_step_fen", "周转金抵扣", "money", 11),
+    ("deposit_step_fen", "质量保证金", "money", 11),
+    ("carried_step_fen", "负数结转下期", "money", 11),
+    ("payable_fen", "本期应付", "money", 11),
 )
 _RETURNS = [
     Field("door", "去向", "text", 8),
@@ -51,8 +49,8 @@ _PLACES = (
 )
 _MEASURES: tuple[tuple[str, str, Kind, float], ...] = (
     ("rows", "行数", "count", 10),
-    ("fee_fen", "医疗费用", "money", 18),
-    ("fund_fen", "统筹基金", "money", 18),
+    ("fee_fen", "医疗费用", "money", 11),
+    ("fund_fen", "统筹基金", "money", 11),
 )
 
 
@@ -90,6 +88,12 @@ def _write_payments(book: Book, heading: Heading, payment: pl.DataFrame) -> None
     for code, _ in types:
         fields += [Field(f"{code}_{name}", title, kind, width) for name, title, kind, width in _PER_TYPE]
     fields += [Field(name, title, kind, width) for name, title, kind, width in _OVERALL]
+    lines = [
+        _across(rows)
+        for _, rows in payment.sort("hospital_id").group_by(["hospital_id"], maintain_order=True)
+    ]
+    total = _across(payment)
+    fields = fitted(fields, total, *lines)
     bands = [
         ("定点医药机构", len(_HOSPITAL)),
         *[(name, len(_PER_TYPE)) for _, name in types],
@@ -100,16 +104,15 @@ def _write_payments(book: Book, heading: Heading, payment: pl.DataFrame) -> None
         f"{heading.region}住院按病种付费月度拨付汇总表", heading.lines(f"统筹区：{heading.region}"), right=3
     )
     sheet.header(fields, frozen=2, bands=bands)
-    for (hospital,), rows in payment.sort("hospital_id").group_by(["hospital_id"], maintain_order=True):
-        who = {"hospital_id": hospital, "hospital_name": rows["hospital_name"][0], "level": rows["level"][0]}
-        sheet.total({**who, **_across(rows)}, fields, "body")
-    sheet.total({"hospital_id": "合计", **_across(payment)}, fields)
+    for line in lines:
+        sheet.total(line, fields, "body")
+    sheet.total({**total, "hospital_id": "合计", "hospital_name": None, "level": None}, fields)
     sheet.note("制表：　　　　　　　　　　复核：　　　　　　　　　　审批：　　　　　　　　　　日期：", 1)
 
 
 def _across(rows: pl.DataFrame) -> dict[str, object]:
-    """The sums of some payment rows: of each insurance type, and of all."""
-    line: dict[str, object] = dict(sums(rows, SIGNED))
+    """The sums of some payment rows, of each insurance type and of all, after the first row's hospital."""
+    line: dict[str, object] = {f.name: rows[f.name].first() for f in _HOSPITAL} | sums(rows)
     for (code,), of_type in rows.group_by(["insurance_type"]):
         line |= {f"{code}_{name}": sum(of_type[name].to_list()) for name, *_ in _PER_TYPE}
     return line
@@ -168,7 +171,10 @@ def _write_balance(book: Book, heading: Heading, balance: pl.DataFrame) -> None:
         for place, _ in _PLACES
         for m, title, kind, width in _MEASURES
     ]
-    fields = [*_HOSPITAL[:2], *measured, Field("verdict", "结论", "text", 8)]
+    total = sums(frame, [f.name for f in measured])
+    fields = fitted(
+        [*_HOSPITAL[:2], *measured, Field("verdict", "结论", "text", 8)], total, *frame.to_dicts()
+    )
     bands = [("定点医药机构", 2), *[(title, len(_MEASURES)) for _, title in _PLACES], ("", 1)]
     sheet = book.sheet("收支核对")
     law = "收到 ＝ 本期结算 ＋ 退回 ＋ 暂挂；统筹基金为上传数据记账金额"
@@ -176,6 +182,4 @@ def _write_balance(book: Book, heading: Heading, balance: pl.DataFrame) -> None:
     sheet.header(fields, frozen=2, bands=bands)
     sheet.rows(frame, fields)
     overall = "平" if (frame["verdict"] == "平").all() else "不平"
-    sheet.total(
-        {"hospital_id": "合计", **sums(frame, [f.name for f in measured]), "verdict": overall}, fields
-    )
+    sheet.total({"hospital_id": "合计", **total, "verdict": overall}, fields)

@@ -104,7 +104,19 @@ def signed(payment: pl.DataFrame) -> pl.DataFrame:
             f"逐项相加 {yuan_text(found)} 元，支付表 {yuan_text(stated)} 元，"
             f"相差 {yuan_text(found - stated)} 元，请核对扣款、保证金与结转"
         )
+    _check_cmi(frame)
     return frame
+
+
+def _check_cmi(frame: pl.DataFrame) -> None:
+    """The table's CMI must be what the statement prints: line (8) ÷ line (1)."""
+    for row in frame.drop_nulls("cmi").iter_rows(named=True):
+        found = cmi(row["weight_total"], row["cases"])
+        if found != row["cmi"]:
+            raise AuditBroken(
+                f"月度结算单 `{row['hospital_id']}` 险种 `{row['insurance_type']}` 的 CMI 对不上："
+                f"总权重除以病例数 {found}，支付表 {row['cmi']}，请核对支付表的 CMI 口径"
+            )
 
 
 STEPS_AFTER_PREPAY = ("audit_step_fen", "revolving_step_fen", "deposit_step_fen", "carried_step_fen")
@@ -168,7 +180,7 @@ def write_statement(
     columns = [(name, sums(payment.filter(pl.col("insurance_type") == code))) for code, name in types]
     columns.append(("合计", sums(payment)))
     fields = [
-        Field("no", "栏次", "count", 6),
+        Field("no", "栏次", "index", 6),
         Field("item", "项目", "text", 26),
         Field("how", "关系", "text", 28),
     ]
@@ -183,6 +195,6 @@ def write_statement(
             sheet.line([blank, (line.title, "text"), *[blank] * (len(fields) - 2)], "section")
             continue
         number += 1
-        cells: list[Cell] = [(number, "count"), (line.title, "text"), (line.how or None, "text")]
+        cells: list[Cell] = [(number, "index"), (line.title, "text"), (line.how or None, "text")]
         cells += [(values[line.name], line.kind) for _, values in columns]
         sheet.line(cells, "total" if line.strong else "body")

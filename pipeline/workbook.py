@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -23,18 +23,20 @@ from xlsxwriter.exceptions import FileCreateError
 
 from pipeline.write import appearing
 
-Kind = Literal["text", "prose", "count", "money", "weight", "ratio", "day"]
+Kind = Literal["text", "prose", "index", "count", "money", "weight", "ratio", "day"]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]
 
 EXACT_FEN = 10**15  # Excel shows 15 significant digits; a larger amount is written as text, not blurred
 LONGEST_TEXT = 8_000
+LINE_HEIGHT = 17  # points
 _EPOCH_IN_EXCEL = 25_569  # Excel's serial number of 1970-01-01, polars' day 0
 _UNPRINTABLE = "[\x00-\x1f\x7f\ufffe\uffff]"
 
 _KINDS: dict[Kind, dict[str, Any]] = {
     "text": {"num_format": "@", "align": "left"},  # "@" keeps `=1+1` text even after an edit
     "prose": {"align": "left", "text_wrap": True},
+    "index": {"num_format": "0", "align": "center"},
     "count": {"num_format": "#,##0"},
     "money": {"num_format": "#,##0.00"},
     "weight": {"num_format": "#,##0.0000"},
@@ -58,6 +60,16 @@ class Field:
     title: str
     kind: Kind
     width: float
+
+
+def fitted(fields: Sequence[Field], *rows: Mapping[str, Any]) -> list[Field]:
+    """The fields, money columns widened where an amount of `rows` (fen by name) would show as ####."""
+
+    def room(field: Field) -> float:
+        longest = max((len(f"{abs(row.get(field.name) or 0):,}") for row in rows), default=0)
+        return max(field.width, longest + 4)  # the point, a sign, and bold digits
+
+    return [replace(field, width=room(field)) if field.kind == "money" else field for field in fields]
 
 
 def yuan_text(fen: int) -> str:
@@ -138,7 +150,7 @@ class Sheet:
         page.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
         page.center_horizontally()
         page.set_footer(f"&L批次 {book.run}&C第 &P 页，共 &N 页&R&A")
-        page.set_default_row(17)
+        page.set_default_row(LINE_HEIGHT)
         page.hide_gridlines(2)
         page.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})  # ids are digits that are no numbers
 
@@ -197,7 +209,13 @@ class Sheet:
     def rows(self, frame: pl.DataFrame, fields: Sequence[Field]) -> None:
         """Every row of `frame`, in its order."""
         columns = [(_cells(frame[f.name], f.kind), self._book.format(f.kind, "body")) for f in fields]
+        prose = [
+            (values, f.width) for f, (values, _) in zip(fields, columns, strict=True) if f.kind == "prose"
+        ]
         for index in range(frame.height):
+            lines = max((_lines(values[index], width) for values, width in prose), default=1)
+            if lines > 1:
+                self._page.set_row(self._row, LINE_HEIGHT * lines)
             for column, (values, shape) in enumerate(columns):
                 self._put(column, values[index], shape)
             self._row += 1
@@ -230,6 +248,12 @@ class Sheet:
             self._page.write_string(self._row, column, value, shape)
         else:
             self._page.write_number(self._row, column, value, shape)
+
+
+def _lines(text: str | None, width: float) -> int:
+    """Lines a text needs in a column, a Chinese character being two wide; at most ten."""
+    wide = sum(2 if ord(sign) > 0x2E80 else 1 for sign in text or "")
+    return min(10, 1 + int(wide * 1.05 // width))  # 5 % for line ends that do not fill up
 
 
 def _cells(column: pl.Series, kind: Kind) -> list[Any]:

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 
 from pipeline import hospital_workbook
-from pipeline.case_csv import write_case_csv
 from pipeline.errors import AuditBroken, InputError
 from pipeline.hospital_workbook import write_hospital_workbook
 from pipeline.region_workbook import write_region_workbook
@@ -189,6 +188,9 @@ def test_a_statement_that_does_not_add_up_is_not_written(tmp_path: Path) -> None
         write(tmp_path / "a.xlsx", wrong)
     with pytest.raises(AuditBroken, match="deposit_fen"):
         write(tmp_path / "a.xlsx", payment().with_columns(pl.lit(None, pl.Int64).alias("deposit_fen")))
+    with pytest.raises(AuditBroken, match=r"CMI.*1\.2346.*1\.3000"):
+        other = pl.when(pl.col("insurance_type") == "310").then(Decimal("1.3000")).otherwise("cmi")
+        write(tmp_path / "a.xlsx", payment().with_columns(other.cast(pl.Decimal(10, 4)).alias("cmi")))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -287,6 +289,22 @@ def test_returned_list_sets_refused_before_held(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_long_reason_gets_the_height_it_needs(tmp_path: Path) -> None:
+    long = rejected().with_columns(
+        pl.when(pl.col("case_id") == "R3").then(pl.lit("长" * 100)).otherwise("message").alias("message")
+    )
+    sheet = write(tmp_path / "a.xlsx", rejected=long)["退回清单"]
+    # R4 (400 yuan) stands first, R3 (300) next: 100 characters are 200 wide in a column of 80, three lines of 17
+    assert (sheet["B5"].value, sheet.row_dimensions[5].height) == ("R3", 51)
+    assert sheet.row_dimensions[4].height < 20
+
+
+def test_money_columns_grow_with_the_sum(tmp_path: Path) -> None:
+    rich = priced(2, standard_fen=123_456_789_012)  # the sum shows as 2,469,135,780.24: 16 characters
+    sheet = write(tmp_path / "a.xlsx", exceptions=rich)["高倍率"]
+    assert sheet.column_dimensions["M"].width > 17 > sheet.column_dimensions["K"].width
+
+
 def test_a_hospital_of_returned_rows_only_has_its_workbook(tmp_path: Path) -> None:
     empty = {"exceptions": priced(1).clear(), "groups": groups("H001").clear()}
     book = write(tmp_path / "a.xlsx", payment().clear(), **empty)
@@ -308,8 +326,8 @@ def test_region_pays_each_hospital_in_one_row(tmp_path: Path) -> None:
     rows = list(sheet.iter_rows(min_row=6, values_only=True))
     assert [v for v in rows[0] if v] == ["定点医药机构", "职工", "居民", "合计"]
     assert [row[0] for row in rows[2:5]] == ["H001", "H002", "合计"]
-    assert rows[2][3:9] == (200, 1_000_000, 790_154.33, 3, 1_000, 0)
-    assert (rows[2][9], rows[2][-1], rows[4][-1]) == (203, 790_154.33, 1_580_308.66)
+    assert rows[2][3:7] == (1_000_000, 790_154.33, 1_000, 0)
+    assert (rows[2][7], rows[2][-1], rows[4][-1]) == (203, 790_154.33, 1_580_308.66)
     assert sheet.freeze_panes == "C8" and sheet.print_title_rows == "$6:$7"
     assert by_label(book["险种汇总"])["本期应付"][3:6] == [1_580_308.66, 0, 1_580_308.66]
     assert [row["机构数"] for row in records(book["病组汇总"], 3)] == [2, 2, None]
@@ -330,32 +348,6 @@ def test_balance_shows_a_gap(tmp_path: Path) -> None:
     assert even[0][-4:] == (0, 0, 0, "平") and even[1][-4:] == (0, 0, 0, "平")
     gap = region(tmp_path / "s.xlsx", balance=balance(held_fen=60_01))["收支核对"]
     assert list(gap.iter_rows(min_row=5, values_only=True))[1][-2:] == (-0.01, "不平")
-
-
-def test_csv_is_exact_and_safe(tmp_path: Path) -> None:
-    frame = pl.DataFrame(
-        {
-            "case_id": ["=1+1", "C2", "@x", "-9"],
-            "fee_fen": [-5, 9_007_199_254_740_993, None, 100],  # 2^53 + 1: a float would lose the last fen
-            "day": [dt.date(2025, 10, 1)] * 4,
-            "weight": pl.Series([Decimal("-0.9258")] * 4, dtype=pl.Decimal(10, 4)),
-            "dx": [["I10", "E11"], [], None, ["=A1"]],
-        }
-    )
-    headers = {"case_id": "结算ID", "fee_fen": "医疗费用", "day": "日期", "weight": "权重", "dx": "诊断"}
-    write_case_csv(tmp_path / "c.csv", frame, headers)
-    raw = (tmp_path / "c.csv").read_bytes()
-    assert raw.startswith(b"\xef\xbb\xbf")
-    assert raw.decode("utf-8-sig").split("\r\n") == [
-        "结算ID,医疗费用,日期,权重,诊断",
-        "'=1+1,-0.05,2025-10-01,-0.9258,I10|E11",
-        'C2,90071992547409.93,2025-10-01,-0.9258,""',
-        "'@x,,2025-10-01,-0.9258,",
-        "'-9,1.00,2025-10-01,-0.9258,'=A1",
-        "",
-    ]
-    with pytest.raises(TypeError, match="fee"):
-        write_case_csv(tmp_path / "d.csv", pl.DataFrame({"fee": [1.5]}), {"fee": "费用"})
 
 
 def test_money_is_exact_or_text() -> None:
