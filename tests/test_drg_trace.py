@@ -151,7 +151,7 @@ def test_a_grouped_case_is_told_step_by_step() -> None:
 
 def test_an_ambiguous_case_is_told_with_what_it_lacks() -> None:
     # Rule 6: a hysterectomy with an infarct. Rules 4 and 5 lack the stent, rule 9 only its MDC's diagnosis;
-    # rule 2 has nothing for it but the open entry of MDCA; rule 7 stands behind the ambiguous rule.
+    # rule 2 has nothing for it but the open entry of MDCA; rule 7 is met, but stands behind rule 6.
     lines = told(small_book(), dx_codes=["I21.900"], px_codes=["68.4900"], sex="2", age_years=60)
     assert lines == [
         "读入：主要诊断 I21.900 急性心肌梗死；主要手术 68.4900 子宫切除术",
@@ -207,6 +207,22 @@ def test_near_misses_count_every_failing_clause_of_rule_and_entry() -> None:
         assert found.near_miss_count == len(expected)
     assert [near.at_entry for near in trace(book, {**case, "sex": "2"}).near_misses] == [False, True]
     assert trace(book, {"dx_codes": ["I21.900"]}).near_misses == ()  # grouped
+    # I10.x00 lacks the infarct of rules 5 (with the stent, so two) and 7; but rule 6 would come before 7.
+    behind = trace(book, {"dx_codes": ["I10.x00"], "px_codes": ["68.4900"], "age_years": 60})
+    assert (behind.rule, [near.rule.seq for near in behind.near_misses]) == (6, [4])
+
+
+def test_only_the_first_diagnosis_of_the_highest_rank_decides_the_severity() -> None:
+    # After exclusion of I50.900 (table 9, as the principal): a CC, then an MCC twice.
+    codes = ["I21.900", "E11.900", "I50.900", "J96.000", "J96.000"]
+    found = trace(small_book(), {"dx_codes": codes})
+    assert [(other.severity, other.excluded, other.decided) for other in found.others] == [
+        ("cc", False, False),
+        ("mcc", True, False),
+        ("mcc", False, True),
+        ("mcc", False, False),
+    ]
+    assert (found.severity, found.drg) == ("mcc", "FR11")
 
 
 def test_near_misses_are_shown_to_ten_and_counted_in_full() -> None:
