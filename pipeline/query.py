@@ -1,0 +1,99 @@
+"""DuckDB as an in-process SQL engine over Parquet and Arrow: no lasting state, no extension, spills to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files as package_files
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import AuditBroken
+from pipeline.rounding import MACROS
+
+Scalar = str | int | None
+ROW_GROUP_ROWS = 250_000
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `pipeline/sql/<name>.sql`."""
+    return (package_files("pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def audit_names() -> list[str]:
+    """Names of the laws: files of `pipeline/sql/audit/`."""
+    folder = package_files("pipeline") / "sql" / "audit"
+    return sorted(
+        f"audit/{file.name.removesuffix('.sql')}" for file in folder.iterdir() if file.name.endswith(".sql")
+    )
+
+
+@contextmanager
+def engine(spill: Path, memory_limit: str = "3GiB") -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that keeps under a memory limit and spills into `spill`."""
+    config = {
+        "memory_limit": memory_limit,
+        "temp_directory": str(spill),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "threads": "2",
+    }
+    con = duckdb.connect(config=config)
+    try:
+        con.execute(MACROS)
+        yield con
+    finally:
+        con.close()
+
+
+def parquet_view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> None:
+    """Make Parquet files visible as a table. File names are quoted; they come from our own folder listing."""
+    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+    con.execute(
+        f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{quoted}], hive_partitioning = false)"
+    )
+
+
+def table(con: duckdb.DuckDBPyConnection, name: str, **parameters: Scalar) -> pa.Table:
+    """The result of a statement as an Arrow table."""
+    return _relation(con, name, parameters).to_arrow_table()
+
+
+def keep(con: duckdb.DuckDBPyConnection, name: str, **parameters: Scalar) -> None:
+    """The result of a statement as a table of this connection, under the statement's own name."""
+    relation = _relation(con, name, parameters)
+    relation.create(name.rsplit("/", 1)[-1])
+
+
+def store(con: duckdb.DuckDBPyConnection, name: str, path: Path, **parameters: Scalar) -> None:
+    """The result of a statement as a Parquet file, which is then the table of that name."""
+    _relation(con, name, parameters).write_parquet(
+        str(path), compression="zstd", row_group_size=ROW_GROUP_ROWS
+    )
+    parquet_view(con, name.rsplit("/", 1)[-1], [path])
+
+
+def audit(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Prove every law. Raises AuditBroken with both numbers and the difference; returns the laws proved."""
+    proved = []
+    for name in audit_names():
+        broken = _relation(con, name, {}).fetchmany(1)
+        title = statement(name).splitlines()[0].removeprefix("-- ").strip()
+        if broken:
+            subject, expected, found = broken[0][:3]
+            raise AuditBroken(
+                f"核对不平：{title}；{subject} 应为 {expected}，实为 {found}，相差 {found - expected}；"
+                "本次未写出成果，请把本消息交给开发者"
+            )
+        proved.append(title)
+    return proved
+
+
+def _relation(
+    con: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Scalar]
+) -> duckdb.DuckDBPyRelation:
+    return con.sql(statement(name), params=dict(parameters)) if parameters else con.sql(statement(name))

@@ -1,0 +1,213 @@
+"""A region pack on disk: dated, sourced parameters of one pool (统筹区). Closed format, exact decimals.
+
+`region.yaml` holds lists of dated entries; each holds from its `from` until the next begins, or to its own
+`to`. Tables with many rows stand beside it as CSV. No other module sees this tree: see `terms.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.resources import files as package_files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.errors import ConfigurationError
+from pipeline.pack import Dated, Pack
+
+FOREVER = dt.date(9999, 12, 31)
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """A dated row of hospitals.csv."""
+
+    hospital_id: str
+    name: str
+    level: str
+    grade: str
+    county: str
+    from_: dt.date
+    to: dt.date
+
+
+@dataclass(frozen=True)
+class Region:
+    """A pack with its tables, read but not yet resolved to dates."""
+
+    folder: Path
+    pack: Pack
+    hospitals: tuple[Hospital, ...]
+    weights: dict[str, dict[str, Decimal]]  # file → group → weight
+    period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
+    sha256: str
+
+
+def config_root() -> Path:
+    """The folder of region packs: inside the installed package, or the checkout's."""
+    inside = Path(str(package_files("pipeline"))) / "configs"
+    return inside if inside.is_dir() else inside.parent.parent / "configs"
+
+
+def region_names(root: Path | None = None) -> list[str]:
+    return sorted(path.parent.name for path in ((root or config_root()) / "regions").glob("*/region.yaml"))
+
+
+def load_region(name: str, root: Path | None = None) -> Region:
+    """Read a pack by name or by path. Raises ConfigurationError naming file, item, expected and found."""
+    folder = Path(name) if "/" in name else (root or config_root()) / "regions" / name
+    path = folder / "region.yaml"
+    if not path.is_file():
+        known = "、".join(region_names(root)) or "（无）"
+        raise ConfigurationError(f"地区不存在：`{name}`；现有地区：{known}；也可给出地区文件夹的路径")
+    pack = _parse(path)
+    for key in ("scheme", "codes", "weights", "rates", "coefficients", "base_groups", "ratio", "off_path",
+                "fund_share", "settlement"):  # fmt: skip
+        _check_dates(path, key, getattr(pack, key))
+    weights = {
+        entry.file: {
+            row["drg"]: _decimal(folder / entry.file, row["drg"], row["weight"], pack.digits.weight)
+            for row in _read_csv(folder / entry.file, ("drg", "weight"), unique="drg")
+        }
+        for entry in pack.weights
+    }
+    amounts = folder / "period_amounts.csv"
+    columns = ("kind", "hospital_id", "insurance_type", "month", "amount_yuan", "reason", "document")
+    return Region(
+        folder, pack, _hospitals(folder / "hospitals.csv"), weights,
+        tuple(_read_csv(amounts, columns) if amounts.is_file() else ()),
+        _folder_hash(folder),
+    )  # fmt: skip
+
+
+class _ExactLoader(yaml.SafeLoader):
+    """YAML whose numbers with a point are exact decimals and whose repeated keys are an error."""
+
+
+def _mapping(loader: _ExactLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.constructor.ConstructorError(None, None, f"重复的项 `{key}`", node.start_mark)
+    return loader.construct_mapping(node, deep=True)
+
+
+_ExactLoader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: Decimal(str(node.value)))
+_ExactLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def _parse(path: Path) -> Pack:
+    try:
+        # The loader is a SafeLoader; only the reading of numbers differs.
+        return Pack.model_validate(yaml.load(path.read_text(encoding="utf-8"), _ExactLoader))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        found = "" if first["type"] == "missing" else f"，实为 `{str(first['input'])[:40]}`"
+        reason = {"extra_forbidden": "不认识的项", "missing": "缺少此项"}.get(first["type"], first["msg"])
+        raise ConfigurationError(
+            f"地区参数有误：{path}，项 `{key}`：{reason}{found}；请对照 docs/region.md 更正"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        detail = getattr(error, "problem", None) or type(error).__name__
+        raise ConfigurationError(f"地区参数读不出来：{path}（{detail}）；请检查文件格式") from error
+
+
+def _check_dates(path: Path, key: str, entries: Sequence[Dated]) -> None:
+    """Entries follow each other without gap or overlap."""
+    for before, after in pairwise(entries):
+        if after.from_ <= before.from_ or (before.to is not None and after.from_ <= before.to):
+            end = before.to or before.from_
+            raise ConfigurationError(
+                f"地区参数日期重叠：{path}，`{key}` 有两项同时有效（{end} 与 {after.from_} 起）；请改正起止日期"
+            )
+        if before.to is not None and after.from_ != before.to + dt.timedelta(days=1):
+            raise ConfigurationError(
+                f"地区参数日期有空档：{path}，`{key}` 在 {before.to} 之后到 {after.from_} 之前没有值；请补齐"
+            )
+
+
+def _read_csv(path: Path, columns: Sequence[str], unique: str | None = None) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if reader.fieldnames is None or list(reader.fieldnames)[: len(columns)] != list(columns):
+                raise ConfigurationError(
+                    f"表头不符：{path} 应以 {','.join(columns)} 开头，实为 {','.join(reader.fieldnames or [])}；请更正"
+                )
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"地区参数的表读不出来：{path}（{type(error).__name__}）；请检查文件"
+        ) from error
+    if unique:
+        seen: set[str] = set()
+        for number, row in enumerate(rows, start=2):
+            if row[unique] in seen:
+                raise ConfigurationError(
+                    f"表中重复：{path} 第 {number} 行的 `{row[unique]}` 已出现过；请删去一行"
+                )
+            seen.add(row[unique])
+    return rows
+
+
+def _decimal(path: Path, item: str, text: str, digits: int) -> Decimal:
+    try:
+        number = Decimal(text.replace(",", ""))
+    except ArithmeticError as error:
+        raise ConfigurationError(f"不是数：{path} 的 `{item}` 为 `{text[:40]}`；请填写十进制数") from error
+    if not number.is_finite() or -int(number.as_tuple().exponent) > digits:
+        raise ConfigurationError(
+            f"小数位数超出公布位数：{path} 的 `{item}` 为 {text}，应至多 {digits} 位；请核对"
+        )
+    if number <= 0:
+        raise ConfigurationError(f"权重须大于零：{path} 的 `{item}` 为 {text}；没有权重的病组请删去该行")
+    return number
+
+
+def _hospitals(path: Path) -> tuple[Hospital, ...]:
+    rows = _read_csv(path, ("hospital_id", "name", "level", "class", "county", "from", "to"))
+    try:
+        hospitals = [
+            Hospital(
+                row["hospital_id"], row["name"], row["level"], row["class"], row["county"],
+                dt.date.fromisoformat(row["from"]), dt.date.fromisoformat(row["to"]) if row["to"] else FOREVER,
+            )
+            for row in rows
+        ]  # fmt: skip
+    except ValueError as error:
+        raise ConfigurationError(f"医院表日期有误：{path}（{error}）；日期应写作 2025-01-01") from error
+    for before, after in _pairs(
+        sorted(hospitals, key=lambda h: (h.hospital_id, h.from_)), lambda h: h.hospital_id
+    ):
+        if after.from_ <= before.to:
+            raise ConfigurationError(
+                f"医院表日期重叠：{path}，`{after.hospital_id}` 在 {after.from_} 有两行；请给前一行填截止日期"
+            )
+    return tuple(hospitals)
+
+
+Row = TypeVar("Row")
+
+
+def _pairs(rows: Sequence[Row], key: Callable[[Row], str]) -> list[tuple[Row, Row]]:
+    return [(one, two) for one, two in pairwise(rows) if key(one) == key(two)]
+
+
+def _folder_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+    ):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,76 @@
+-- hospital_payment: one row per hospital and insurance type (grain: hospital_id, insurance_type).
+-- DESIGN §7, month: prepaid = Σ fund × prepay ratio; payable = prepaid − audit deductions − revolving − deposit;
+-- deposit = rate × max(0, Σ fund × prepay ratio), each rounded once where it is stored.
+-- A negative payable is carried to the next month in its own column.
+WITH paid AS (
+    SELECT hospital_id, insurance_type,
+        sum(case_count)::BIGINT AS cases,
+        sum(CASE WHEN price_class = 'low' THEN case_count ELSE 0 END)::BIGINT AS low_cases,
+        sum(CASE WHEN price_class = 'high' THEN case_count ELSE 0 END)::BIGINT AS high_cases,
+        sum(CASE WHEN status = 'ungrouped' THEN case_count ELSE 0 END)::BIGINT AS ungrouped_cases,
+        sum(CASE WHEN status = 'ambiguous' THEN case_count ELSE 0 END)::BIGINT AS ambiguous_cases,
+        sum((weight * 1000000)::BIGINT * case_count)::HUGEINT AS weight_e6,
+        sum(total_fee_fen)::HUGEINT AS total_fee_fen,
+        sum(pool_fund_fen)::HUGEINT AS pool_fund_fen,
+        sum(standard_fen)::HUGEINT AS standard_fen,
+        sum(fund_fen)::HUGEINT AS fund_fen
+    FROM scored
+    GROUP BY ALL
+),
+turned_away AS (
+    SELECT hospital_id, insurance_type,
+        count(*) FILTER (door = 'refused') AS rejected_rows,
+        count(*) FILTER (door = 'held') AS held_rows
+    FROM case_payment
+    WHERE hospital_id IN (SELECT hospital_id FROM hospitals)
+        AND insurance_type IN (SELECT insurance_type FROM insurance_types)
+    GROUP BY ALL
+),
+deducted AS (
+    SELECT hospital_id, insurance_type,
+        sum(CASE WHEN kind = 'audit_deduction' THEN amount_fen ELSE 0 END)::HUGEINT AS audit_deduction_fen,
+        sum(CASE WHEN kind = 'revolving_offset' THEN amount_fen ELSE 0 END)::HUGEINT AS revolving_offset_fen
+    FROM period_amounts
+    GROUP BY ALL
+),
+listed AS (
+    SELECT hospital_id, insurance_type FROM paid
+    UNION SELECT hospital_id, insurance_type FROM turned_away
+    UNION SELECT hospital_id, insurance_type FROM deducted
+),
+steps AS (
+    SELECT l.hospital_id, l.insurance_type,
+        coalesce(p.cases, 0) AS cases,
+        coalesce(t.rejected_rows, 0) AS rejected_rows, coalesce(t.held_rows, 0) AS held_rows,
+        coalesce(p.low_cases, 0) AS low_cases, coalesce(p.high_cases, 0) AS high_cases,
+        coalesce(p.ungrouped_cases, 0) AS ungrouped_cases, coalesce(p.ambiguous_cases, 0) AS ambiguous_cases,
+        coalesce(p.weight_e6, 0) AS weight_e6,
+        coalesce(p.total_fee_fen, 0) AS total_fee_fen, coalesce(p.pool_fund_fen, 0) AS pool_fund_fen,
+        coalesce(p.standard_fen, 0) AS standard_fen, coalesce(p.fund_fen, 0) AS fund_fen,
+        half_away(coalesce(p.fund_fen, 0) * $prepay_ratio_e4, e4()) AS prepay_fen,
+        half_away(greatest(0::HUGEINT, coalesce(p.fund_fen, 0) * $prepay_ratio_e4) * $deposit_rate_e4,
+                  e4() * e4()) AS deposit_fen,
+        coalesce(d.audit_deduction_fen, 0) AS audit_deduction_fen,
+        coalesce(d.revolving_offset_fen, 0) AS revolving_offset_fen
+    FROM listed l
+    LEFT JOIN paid p USING (hospital_id, insurance_type)
+    LEFT JOIN turned_away t USING (hospital_id, insurance_type)
+    LEFT JOIN deducted d USING (hospital_id, insurance_type)
+)
+SELECT
+    s.hospital_id, h.name AS hospital_name, h.level, s.insurance_type, i.name AS insurance_name,
+    s.cases, s.rejected_rows, s.held_rows, s.low_cases, s.high_cases, s.ungrouped_cases, s.ambiguous_cases,
+    (half_away(s.weight_e6, 100)::DECIMAL(22, 4) * 0.0001)::DECIMAL(18, 4) AS weight_total,
+    CASE WHEN s.cases > 0
+         THEN (half_away(s.weight_e6, 100 * s.cases)::DECIMAL(14, 4) * 0.0001)::DECIMAL(10, 4) END AS cmi,
+    s.total_fee_fen::BIGINT AS total_fee_fen, s.pool_fund_fen::BIGINT AS pool_fund_fen,
+    s.standard_fen::BIGINT AS standard_fen, s.fund_fen::BIGINT AS fund_fen,
+    s.prepay_fen::BIGINT AS prepay_fen, s.audit_deduction_fen::BIGINT AS audit_deduction_fen,
+    s.revolving_offset_fen::BIGINT AS revolving_offset_fen,
+    s.deposit_fen::BIGINT AS deposit_fen,
+    greatest(0, s.due_fen)::BIGINT AS payable_fen,
+    least(0, s.due_fen)::BIGINT AS carried_fen
+FROM (SELECT *, prepay_fen - audit_deduction_fen - revolving_offset_fen - deposit_fen AS due_fen FROM steps) s
+JOIN hospitals h USING (hospital_id)
+JOIN insurance_types i USING (insurance_type)
+ORDER BY s.hospital_id, s.insurance_type

@@ -1,0 +1,12 @@
+-- late_findings: one row per case that loses its way after validation (grain: input_row, code).
+SELECT input_row, case_id, hospital_id, refusal AS code,
+    CASE refusal WHEN 'no_terms' THEN 'discharge_date' WHEN 'no_weight' THEN 'drg' ELSE 'insurance_type' END AS "column",
+    CASE refusal
+        WHEN 'no_terms' THEN CAST(discharge_date AS VARCHAR)
+        WHEN 'no_weight' THEN drg
+        ELSE hospital_id || '、' || insurance_type
+    END AS value
+FROM offered WHERE refusal IS NOT NULL
+UNION ALL
+SELECT input_row, case_id, hospital_id, code, 'reverses', reverses FROM reversed WHERE code IS NOT NULL
+ORDER BY input_row, code
