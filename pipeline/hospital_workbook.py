@@ -139,9 +139,13 @@ def _means(row: dict[str, Any]) -> tuple[int | None, Decimal | None]:
 
 
 def largest(frame: pl.DataFrame, money: pl.Expr) -> pl.DataFrame:
-    """At most 5,000 rows, the largest absolute `money` first, ties by case_id; null counts as 0."""
+    """At most 5,000 rows, the largest absolute `money` first, ties by case_id, then as given; null is 0."""
     ranked = frame.with_columns(money.fill_null(0).abs().alias("_size"))
-    return ranked.sort(["_size", "case_id"], descending=[True, False]).head(LISTED).drop("_size")
+    return (
+        ranked.sort(["_size", "case_id"], descending=[True, False], maintain_order=True)
+        .head(LISTED)
+        .drop("_size")
+    )
 
 
 def _write_cases(

@@ -357,9 +357,17 @@ def test_money_is_exact_or_text() -> None:
     assert [yuan_text(fen) for fen in (0, -5, 100, -123_456)] == ["0.00", "-0.05", "1.00", "-1234.56"]
 
 
+def test_a_cmi_of_unrounded_weights_is_printed_as_the_table_has_it(tmp_path: Path) -> None:
+    # Weights of six digits: the table divides before it rounds, so its last digit may differ by one.
+    near = pl.when(pl.col("insurance_type") == "310").then(Decimal("1.2345")).otherwise("cmi")
+    rows = payment().with_columns(near.cast(pl.Decimal(10, 4)).alias("cmi"))
+    lines = by_label(write(tmp_path / "a.xlsx", rows)["月度结算单"])
+    assert lines["病例组合指数（CMI）"][3:5] == [1.2345, 0.3333]
+
+
 def test_quotients_round_half_away_from_zero() -> None:
     assert [quotient(n, 2) for n in (1, -1, 3, 4)] == [1, -1, 2, 2] and quotient(1, 0) is None
-    assert cmi(Decimal("-1.2000"), -1) == Decimal("1.2000") and cmi(Decimal("0"), 0) is None
+    assert cmi(Decimal("-1.2000"), -1) is None and cmi(Decimal("0"), 0) is None
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
