@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 import pipeline.platform
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UsageMistake
 from pipeline.platform import Conversion, convert_platform
 from pipeline.tables import DISCHARGE_SCHEMA
 
@@ -614,6 +614,13 @@ def test_spoilt_settlement_ids_stop_the_conversion(tmp_path: Path) -> None:
     tables["settlement"] = [settlement("4.10E+17")] * 1001
     with pytest.raises(InputError, match=r"4\.10E\+17` 共 1001 行"):
         convert(tmp_path, tables)
+
+
+def test_memory_limit_must_be_readable(tmp_path: Path) -> None:
+    assert pipeline.platform._engine_share("4GiB") == 3 * 1024**3  # three quarters of 4 GiB
+    folder = write_tables(tmp_path / "in", one_case())
+    with pytest.raises(UsageMistake, match="内存上限应写成"):
+        convert_platform(folder, tmp_path / "out", PLACES, memory_limit="four")
 
 
 def test_existing_output_is_left_alone(tmp_path: Path) -> None:
