@@ -54,7 +54,8 @@ def convert_platform(
     `folder` holds settlement, list, diagnosis and, if any, procedure and icu, each a .parquet, a .csv
     (UTF-8 or GB18030) or a folder of them; place_codes maps pay_loc to local, province or country.
     Files: discharges-NNNNN.parquet as DISCHARGE_SCHEMA, money in fen. `memory_limit` (`4GiB`) is for
-    the process: DuckDB takes three quarters of it and spills beside `target`. Every settlement is written or has the finding `not_inpatient`.
+    the process: DuckDB takes three quarters of it and spills beside `target`.
+    Every settlement is written or has the finding `not_inpatient`.
     Raises InputError, UsageMistake; then, and after a crash, nothing stands at `target`.
     """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
