@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -73,12 +74,8 @@ def synthesise(
     shape = Shape(pool, table)
     chunks = list(plan_chunks(cases, months))
     streams = np.random.SeedSequence(seed).spawn(len(chunks))
-    made = _in_order(
-        [
-            lambda chunk=chunk, stream=stream: _make(pool, table, flaws, shape, counts, chunk, stream)  # type: ignore[misc]
-            for chunk, stream in zip(chunks, streams, strict=True)
-        ]
-    )
+    make = partial(_make, pool, table, flaws, shape, counts)
+    made = _in_order([partial(make, chunk, stream) for chunk, stream in zip(chunks, streams, strict=True)])
     planted: Counter[str] = Counter()
     files = 0
     with appearing(target, folder=True) as beside:

@@ -28,8 +28,9 @@ WRITTEN = pa.schema(
         for column in DISCHARGES
     ]
 )
-# Bijections on 0 … 10^13 − 1, so that ids are unique without looking like a counter.
-SCATTER, ID_SPACE, ID_DIGITS = 719_393, 10**13, 13
+# SCATTER has no factor in common with 10, so n → n · SCATTER + OFFSET mod 10^13 gives every number its own
+# id; the digits are written last first, so that neighbours do not look alike.
+SCATTER, OFFSET, ID_SPACE, ID_DIGITS = 719_393, 3_141_592_653_589, 10**13, 13
 
 
 class Shape:
@@ -109,12 +110,11 @@ def ids(numbers: np.ndarray, prefix: bytes) -> pa.StringArray:
     """Ids of ID_DIGITS scattered digits after a prefix; null for a negative number. One id for one number."""
     missing = numbers < 0
     left = (np.where(missing, 0, numbers) % ID_SPACE).astype(np.uint64)
-    # Two rounds: the low digits decide the high ones, then the other way round; each is a bijection.
-    left = left * np.uint64(SCATTER) % np.uint64(ID_SPACE)
+    left = (left * np.uint64(SCATTER) + np.uint64(OFFSET)) % np.uint64(ID_SPACE)
     width = len(prefix) + ID_DIGITS
     text = np.empty((len(numbers), width), dtype=np.uint8)
     text[:, : len(prefix)] = np.frombuffer(prefix, dtype=np.uint8)
-    for place in range(width - 1, len(prefix) - 1, -1):
+    for place in range(len(prefix), width):
         next_left = left // np.uint64(10)
         text[:, place] = left - next_left * np.uint64(10) + np.uint64(48)
         left = next_left

@@ -24,7 +24,7 @@ PROFILES = ("elder", "adult", "young", "child", "cancer", "obstetric", "newborn"
 SEASONS = ("", "winter", "summer")
 EXTRA_DX, MOST_PX = 2, 4
 GROUPED, AMBIGUOUS, UNGROUPED = 0.934, 0.020, 0.046  # the rest of the ungrouped comes from planted flaws
-EVERYDAY = 0.88  # share of the grouped cases that the lines of mix.csv make; the other ADRGs share the rest
+EVERYDAY = 0.91  # share of the grouped cases that the lines of mix.csv make; the other ADRGs share the rest
 OTHER_WEIGHT = {"ambiguous": 1.1, "ungrouped": 0.6}
 POOL_SEED = 20_250_101  # the templates do not depend on the user's seed, only what is drawn from them does
 
@@ -209,8 +209,8 @@ class Foundry:
             hits[case[0], case[1]] = hits.get((case[0], case[1]), True) and good
         kept = []
         for number, candidate in enumerate(candidates):
-            limit = self.codes.sex_limit(candidate.dx[0])
-            sexes = [sex for sex in ("1", "2") if hits[number, sex] and limit in (None, sex)]
+            limits = {self.codes.sex_limit(code) for code in candidate.dx} - {None}
+            sexes = [sex for sex in ("1", "2") if hits[number, sex] and limits <= {sex}]
             if sexes:
                 kept.append((candidate, 0 if len(sexes) == 2 else int(sexes[0])))
         return kept
