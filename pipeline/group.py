@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from groupers.drg.engine import Grouper
+from groupers.drg.evidence import evidence
+from pipeline.contracts import check_grouped
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.tables import DISCHARGES, GROUPED_SCHEMA, Column
 from pipeline.write import appearing
@@ -22,6 +26,16 @@ GROUPED_CODED = pa.schema(
             field.name, pa.dictionary(pa.int32(), pa.string()) if field.name in CODED_COLUMNS else field.type
         )
         for field in GROUPED_SCHEMA
+    ]
+)
+# In a run the codes that decided a case stand beside its group, so that `explain` needs no second run.
+EVIDENCE_SCHEMA = pa.schema(
+    [
+        ("input_row", pa.int64()),
+        *GROUPED_CODED,
+        ("decided_by", pa.list_(pa.string())),
+        ("severity_code", pa.string()),
+        ("excluded_codes", pa.list_(pa.string())),
     ]
 )
 GROUPED_WRITER = {"compression": "zstd", "use_dictionary": [*CODED_COLUMNS, "rule"], "store_schema": False}
@@ -51,6 +65,42 @@ def group_batch(grouper: Grouper, batch: pa.RecordBatch) -> pa.Table:
     """GROUPED_SCHEMA columns of one batch, in row order."""
     grouped = grouper.group(with_stay_days(batch))
     return grouped.add_column(0, "case_id", batch.column("case_id"))
+
+
+def group_with_evidence(
+    groupers: dict[str, Grouper],
+    schemes: Sequence[tuple[dt.date, dt.date, str]],
+    pricing_by: str,
+    passed: pa.Table,
+) -> pa.Table:
+    """EVIDENCE_SCHEMA rows of the validated rows that are no reversals, in row order.
+
+    Each case meets the scheme of its pricing date; `schemes` lists (first day, last day, scheme).
+    """
+    cases = passed.filter(pc.is_null(passed.column("reverses"))).combine_chunks()
+    days = cases.column(pricing_by)
+    parts = [EVIDENCE_SCHEMA.empty_table()]
+    for name, grouper in groupers.items():
+        mine = np.zeros(cases.num_rows, dtype=bool)
+        for first, last, scheme in schemes:
+            if scheme == name:
+                within = pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last))
+                mine |= within.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)
+        parts += [_with_evidence(grouper, batch) for batch in cases.filter(pa.array(mine)).to_batches()]
+    grouped = pa.concat_tables(parts)
+    return grouped.sort_by("input_row") if len(groupers) > 1 else grouped
+
+
+def _with_evidence(grouper: Grouper, batch: pa.RecordBatch) -> pa.Table:
+    decided = grouper.decide(batch)
+    grouped = grouper.as_table(decided)
+    proof = evidence(grouper, batch, decided)
+    columns = {name: grouped.column(name) for name in grouped.column_names}
+    columns |= {name: proof.column(name) for name in proof.column_names}
+    columns |= {name: batch.column(name) for name in ("input_row", "case_id")}
+    table = pa.table([columns[name] for name in EVIDENCE_SCHEMA.names], names=EVIDENCE_SCHEMA.names)
+    check_grouped(table)
+    return table.cast(EVIDENCE_SCHEMA)
 
 
 def group_source(grouper: Grouper, source: Source, target: Path, tick: Callable[[int], None]) -> int:

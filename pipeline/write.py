@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import InputError
@@ -27,10 +27,7 @@ def appearing(target: Path, folder: bool = False) -> Iterator[Path]:
                 beside.mkdir()
             yield beside
             _settle_on_disk(beside)
-            if folder and target.exists():
-                _swap(beside, target)
-            else:
-                beside.replace(target)
+            beside.replace(target)
     finally:
         os.umask(previous)
         _remove(beside)
@@ -55,14 +52,6 @@ def disk_errors(target: Path) -> Iterator[None]:
         raise
 
 
-def _swap(beside: Path, target: Path) -> None:
-    """Put a finished folder in the place of an older one; the older one leaves only after it has moved."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    target.rename(old)
-    beside.rename(target)
-    _remove(old)
-
-
 def _settle_on_disk(path: Path) -> None:
     """Flush to disk before the rename, so that a power cut cannot leave a named but empty file."""
     for file in [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]:
@@ -74,4 +63,5 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # what stands in the way was said already
+            path.unlink()

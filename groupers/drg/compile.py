@@ -163,9 +163,10 @@ class CompiledBook:
         values: dict[Reference, Interval] = {}
         for mdc, enter, rules in self.blocks:
             entered, maybe_entered = self._holds(enter, cells, values)
-            if self.ungrouped_of_mdc:
-                fresh = entered & (first_entered == self.ungrouped)
-                first_entered[fresh] = self.ungrouped_of_mdc.get(mdc, -1)
+            if (
+                mdc in self.ungrouped_of_mdc
+            ):  # MDCA takes every case in: only MDCs with a code of their own count
+                first_entered[entered & (first_entered == self.ungrouped)] = self.ungrouped_of_mdc[mdc]
                 need[open_ & maybe_entered & ~entered] |= enter.need
             for rule in rules:
                 if not open_.any():
@@ -179,9 +180,7 @@ class CompiledBook:
                 hit = open_ & surely
                 outcome[hit] = rule.outcome
                 open_ &= ~hit
-        if self.ungrouped_of_mdc:
-            own = open_ & (first_entered > self.ungrouped)
-            outcome[own] = first_entered[own]
+        outcome[open_] = first_entered[open_]
         return outcome, need
 
     def _holds(self, rule: CompiledRule, cells: Cells, values: dict[Reference, Interval]) -> Interval:

@@ -66,10 +66,10 @@ def _rule_codes(grouper: Grouper, decided: Decided) -> tuple[np.ndarray, np.ndar
             continue
         condition = book.resolve(book.active_rules[outcome].condition)
         atoms = [lit.atom for clause in condition for lit in clause if not lit.negated]
-        for place, atom in enumerate(atoms):
+        for number, atom in enumerate(atoms):
             if isinstance(atom, Member | Prefix):
-                position, row = _first_match(grouper, decided, atom, chosen)
-                parts.append((position, row, int(atom.subject.endswith("_px")), place))
+                at, owner = _first_match(grouper, decided, atom, chosen)
+                parts.append((at, owner, int(atom.subject.endswith("_px")), number))
     if not parts:
         empty = np.zeros(0, dtype=np.int64)
         return empty, empty, empty
@@ -77,8 +77,8 @@ def _rule_codes(grouper: Grouper, decided: Decided) -> tuple[np.ndarray, np.ndar
     row = np.concatenate([part[1] for part in parts])
     side = np.concatenate([np.full(len(part[0]), part[2]) for part in parts])
     place = np.concatenate([np.full(len(part[0]), part[3]) for part in parts])
-    order = np.lexsort((place, row))
-    return position[order], row[order], side[order]
+    by_row = np.lexsort((place, row))
+    return position[by_row], row[by_row], side[by_row]
 
 
 def _first_match(

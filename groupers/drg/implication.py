@@ -17,9 +17,9 @@ from groupers.drg.rules import (
     Compare,
     Condition,
     Hits,
-    Literal_,
     Member,
     Prefix,
+    SignedAtom,
 )
 
 
@@ -41,12 +41,12 @@ def never_met(book: RuleBook, condition: Condition) -> str | None:
             return f"没有一个编码同时符合对 `{subject}` 的要求（名单 {'、'.join(names)}）"
     literals = {clause[0] for clause in condition if len(clause) == 1}
     for literal in literals:
-        if not literal.negated and Literal_(literal.atom, True) in literals:
+        if not literal.negated and SignedAtom(literal.atom, True) in literals:
             return "同一条件既要求又排除"
     return None
 
 
-def _is_void(book: RuleBook, literal: Literal_) -> bool:
+def _is_void(book: RuleBook, literal: SignedAtom) -> bool:
     atom = literal.atom
     if isinstance(atom, Always):
         return literal.negated
@@ -61,7 +61,7 @@ def _is_void(book: RuleBook, literal: Literal_) -> bool:
     return False
 
 
-def _why_void(literal: Literal_) -> str:
+def _why_void(literal: SignedAtom) -> str:
     atom = literal.atom
     if isinstance(atom, Member):
         return f"名单 `{atom.list_name}` 是空的"
@@ -96,7 +96,7 @@ def _holds(clauses: list[Clause], value: int | str | None) -> bool:
     return all(any(_compares(lit, value) for lit in clause) for clause in clauses)
 
 
-def _compares(literal: Literal_, value: int | str | None) -> bool:
+def _compares(literal: SignedAtom, value: int | str | None) -> bool:
     atom = literal.atom
     assert isinstance(atom, Compare)
     holds = value is not None and bool(COMPARISONS[atom.comparison](value, atom.value))
@@ -140,7 +140,7 @@ def _clause_implies(book: RuleBook, premise: Clause, clause: Clause) -> bool:
     return all(any(_implies(book, lit, wanted) for wanted in clause) for lit in premise)
 
 
-def _implies(book: RuleBook, literal: Literal_, wanted: Literal_) -> bool:
+def _implies(book: RuleBook, literal: SignedAtom, wanted: SignedAtom) -> bool:
     if literal.negated != wanted.negated:
         return False
     if literal.negated:
@@ -155,7 +155,7 @@ def _atom_implies(book: RuleBook, atom: Atom, wanted: Atom) -> bool:
     if isinstance(atom, Compare) and isinstance(wanted, Compare):
         if atom.column != wanted.column:
             return False
-        here, there = Literal_(atom), Literal_(wanted)
+        here, there = SignedAtom(atom), SignedAtom(wanted)
         values = _candidates([(here,), (there,)])
         return all(_compares(there, value) for value in values if _compares(here, value))
     if not isinstance(atom, Member | Prefix) or not isinstance(wanted, Member | Prefix):

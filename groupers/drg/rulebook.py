@@ -12,10 +12,10 @@ from groupers.drg.rules import (
     Atom,
     Condition,
     Hits,
-    Literal_,
     Member,
     Prefix,
     Rule,
+    SignedAtom,
     condition_columns,
     parse_condition,
 )
@@ -113,7 +113,7 @@ class RuleBook:
     def resolve(self, condition: Condition) -> Condition:
         """A condition without scheme-dependent subjects."""
         return tuple(
-            tuple(Literal_(self._resolve_atom(lit.atom), lit.negated) for lit in clause)
+            tuple(SignedAtom(self._resolve_atom(lit.atom), lit.negated) for lit in clause)
             for clause in condition
         )
 
@@ -196,10 +196,15 @@ def load_rulebook(name: str, root: Path | None = None) -> RuleBook:
         families={family: tuple(lists) for family, lists in families.items()},
         severity={
             row[0]: (row[1], row[2])
-            for row in read_table(files, "severity.csv", ("code", "severity", "exclusion_table"))
+            for row in _unique(
+                "severity.csv", read_table(files, "severity.csv", ("code", "severity", "exclusion_table"))
+            )
         },
         exclusions=dict(_pairs(files, "exclusions.csv", ("principal_dx", "exclusion_table"))),
-        drgs=tuple(Drg(*row) for row in read_table(files, "drg.csv", ("drg", "adrg", "needs", "name"))),
+        drgs=tuple(
+            Drg(*row)
+            for row in _unique("drg.csv", read_table(files, "drg.csv", ("drg", "adrg", "needs", "name")))
+        ),
         adrg_names=dict(_pairs(files, "adrg.csv", ("adrg", "name"))),
         mdc_names=dict(_pairs(files, "mdc.csv", ("mdc", "name"))),
         list_names=list_names,
@@ -228,4 +233,14 @@ def _lists(files: dict[str, bytes], name: str) -> dict[str, frozenset[str]]:
 
 
 def _pairs(files: dict[str, bytes], name: str, columns: tuple[str, str]) -> list[tuple[str, str]]:
-    return [(row[0], row[1]) for row in read_table(files, name, columns)]
+    return [(row[0], row[1]) for row in _unique(name, read_table(files, name, columns))]
+
+
+def _unique(name: str, rows: list[list[str]]) -> list[list[str]]:
+    """Rows whose first column does not repeat: a second one would silently win."""
+    seen: set[str] = set()
+    for row in rows:
+        if row[0] in seen:
+            raise SchemeError(f"表 `{name}` 的 `{row[0]}` 出现两次；请删去一行并重新登记")
+        seen.add(row[0])
+    return rows

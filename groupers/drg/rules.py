@@ -83,14 +83,14 @@ Atom = Always | Member | Prefix | Compare | Hits
 
 
 @dataclass(frozen=True)
-class Literal_:
+class SignedAtom:
     """An atom, or its negation."""
 
     atom: Atom
     negated: bool = False
 
 
-Clause = tuple[Literal_, ...]  # any of
+Clause = tuple[SignedAtom, ...]  # any of
 Condition = tuple[Clause, ...]  # all of
 
 
@@ -127,9 +127,9 @@ def _clause(text: str, seq: int) -> Clause:
     return (_literal(text, seq),)
 
 
-def _literal(text: str, seq: int) -> Literal_:
+def _literal(text: str, seq: int) -> SignedAtom:
     negated = text.startswith("not ")
-    return Literal_(_atom(text[4:].strip() if negated else text, seq), negated)
+    return SignedAtom(_atom(text[4:].strip() if negated else text, seq), negated)
 
 
 def _atom(text: str, seq: int) -> Atom:

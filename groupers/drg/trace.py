@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from groupers.drg.rulebook import NEEDS, SEVERITIES, Drg, RuleBook
-from groupers.drg.rules import COMPARISONS, Always, Atom, Compare, Condition, Hits, Literal_, Member, Rule
+from groupers.drg.rules import COMPARISONS, Always, Atom, Compare, Condition, Hits, Member, Rule, SignedAtom
 
 SHOWN_NEAR_MISSES = 10
 
@@ -19,7 +19,7 @@ SHOWN_NEAR_MISSES = 10
 class LiteralFinding:
     """What the case says to one literal. `found`: the codes, family lists or value that the atom met or saw."""
 
-    literal: Literal_
+    literal: SignedAtom
     holds: bool  # the atom itself, before its negation
     found: tuple[str, ...]
     looked_at: tuple[str, ...] = ()  # the codes the subject ranges over
@@ -128,8 +128,11 @@ def trace(book: RuleBook, case: Mapping[str, object]) -> Trace:
     severity, others = _severity(book, read.dx)
     drgs: tuple[DrgTrial, ...] = ()
     if decided_by is None:
-        first = next((trial.mdc for trial in tried if trial.entered), "")
-        drg, status = book.choices.ungrouped_by_mdc.get(first, book.choices.ungrouped), "ungrouped"
+        own = book.choices.ungrouped_by_mdc
+        drg = next(
+            (own[trial.mdc] for trial in tried if trial.entered and trial.mdc in own), book.choices.ungrouped
+        )
+        status = "ungrouped"
     elif decided_by.kind == "adrg":
         drgs = _drgs(book, decided_by.group, severity)
         drg, status = drgs[-1].drg.drg, "grouped"
@@ -231,7 +234,7 @@ def _look(book: RuleBook, condition: Condition, case: _Case) -> tuple[ClauseFind
     )
 
 
-def _finding(book: RuleBook, literal: Literal_, case: _Case) -> LiteralFinding:
+def _finding(book: RuleBook, literal: SignedAtom, case: _Case) -> LiteralFinding:
     atom: Atom = literal.atom
     if isinstance(atom, Always):
         return LiteralFinding(literal, True, ())

@@ -22,13 +22,13 @@ def group_case(book: RuleBook, case: Mapping[str, Any]) -> dict[str, Any]:
     """
     dx, px = _filled(case.get("dx_codes")), _filled(case.get("px_codes"))
     severity = _severity(book, dx)
-    first_entered = None
+    first_entered = None  # the first MDC entered that has an ungrouped code of its own
     tried_mdc, entered = None, False
     for rule in book.rules:
         if rule.mdc != tried_mdc:  # 1: MDCs in the order of the rules; the first rule of each is its entry
             assert rule.kind == "enter"
             tried_mdc, entered = rule.mdc, _met(book, rule, case, dx, px)
-            if entered and first_entered is None:
+            if entered and first_entered is None and rule.mdc in book.choices.ungrouped_by_mdc:
                 first_entered = rule.mdc
             continue
         if book.choices.ambiguous == "off" and rule.kind in ("ambiguous", "ambiguous_outside"):

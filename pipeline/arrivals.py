@@ -1,0 +1,124 @@
+"""Before anything is priced: control totals compared, repeated rows found. Both by SQL over the input files."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from pipeline.errors import AuditBroken, InputError
+from pipeline.query import parquet_view, table
+from pipeline.read import Source
+
+CONTROL_COLUMNS = ("hospital_id", "insurance_type", "cases", "total_fee_yuan", "pool_fund_yuan")
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Input rows that repeat an earlier row, and rows that share a case_id but differ; both sorted."""
+
+    repeated: np.ndarray
+    conflicting: np.ndarray
+
+
+def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """The input as `discharges`, with file and row as `numbered`, and `input_files` in input order."""
+    parquet_view(con, "discharges", source.files)
+    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in source.files)
+    con.execute(
+        f"CREATE OR REPLACE VIEW numbered AS SELECT * FROM read_parquet([{quoted}], "
+        "hive_partitioning = false, filename = true, file_row_number = true)"
+    )
+    files = pa.table(
+        {"filename": [str(file) for file in source.files], "place": list(range(len(source.files)))}
+    )
+    con.register("input_files", files)
+
+
+def find_repeats(con: duckdb.DuckDBPyConnection, source: Source) -> Repeats:
+    """Rows that share a case_id: copies equal in every column but the first, and all rows that differ."""
+    found = table(con, "repeated_rows")
+    start_of: dict[str, int] = {}
+    for piece in source.pieces:
+        start_of.setdefault(str(piece.path), piece.start)
+    names = found.column("filename").to_pylist()
+    rows = np.array([start_of[name] for name in names], dtype=np.int64)
+    rows += found.column("file_row_number").to_numpy().astype(np.int64)
+    differs = found.column("differs").to_numpy(zero_copy_only=False).astype(bool)
+    again = found.column("nth").to_numpy() > 1
+    return Repeats(np.sort(rows[~differs & again]), np.sort(rows[differs]))
+
+
+def compare_control_totals(con: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Compare count, fee and fund by hospital and insurance type; returns how many lines agree.
+
+    Raises InputError for a file that is not of the form, AuditBroken for the first difference.
+    """
+    totals = _read_control_totals(path)
+    con.register("control_totals", totals)
+    gaps = table(con, "control_gaps").to_pylist()
+    for gap in gaps[:1]:
+        for name, title, unit in (
+            ("cases", "例数", "例"),
+            ("total_fee", "医疗费总额", "分"),
+            ("pool_fund", "统筹基金", "分"),
+        ):
+            told, found = (
+                (gap["cases"], gap["cases_found"])
+                if name == "cases"
+                else (gap[f"{name}_fen"], gap[f"{name}_found_fen"])
+            )
+            if told != found:
+                raise AuditBroken(
+                    f"对账不符：{gap['hospital_id']}、险种 {gap['insurance_type']} 的{title}，"
+                    f"对账表 {told} {unit}，收到 {found} {unit}，相差 {found - told} {unit}"
+                    f"（共 {len(gaps)} 行不符）；请与平台核对后重新导出"
+                )
+    return totals.num_rows
+
+
+def _read_control_totals(path: Path) -> pa.Table:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"对账表读不出来：{path}（{type(error).__name__}）；应为 UTF-8 的 CSV") from error
+    if not rows or tuple(rows[0]) != CONTROL_COLUMNS:
+        raise InputError(
+            f"对账表表头应为 {','.join(CONTROL_COLUMNS)}，实为 {','.join(rows[0] if rows else [])}"
+        )
+    lines = []
+    for number, row in enumerate(rows[1:], start=2):
+        try:
+            hospital_id, insurance_type, cases, fee, fund = row
+            lines.append(
+                {"hospital_id": hospital_id, "insurance_type": insurance_type, "cases": int(cases),
+                 "total_fee_fen": yuan_to_fen(fee), "pool_fund_fen": yuan_to_fen(fund)}
+            )  # fmt: skip
+        except ValueError as error:
+            raise InputError(
+                f"对账表第 {number} 行读不懂：{path}；金额以元计、至多两位小数，请更正"
+            ) from error
+    return pa.Table.from_pylist(lines, _CONTROL)
+
+
+def yuan_to_fen(text: str) -> int:
+    """`1,234.50` as 123450. Raises ValueError where it is not an amount or has a third decimal."""
+    try:
+        fen = Decimal(text.replace(",", "").strip()) * 100
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not fen.is_finite() or fen != fen.to_integral_value():
+        raise ValueError(text)
+    return int(fen)
+
+
+_CONTROL = pa.schema(
+    [("hospital_id", pa.string()), ("insurance_type", pa.string()), ("cases", pa.int64()),
+     ("total_fee_fen", pa.int64()), ("pool_fund_fen", pa.int64())]
+)  # fmt: skip

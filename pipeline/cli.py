@@ -1,0 +1,336 @@
+"""The command line: `drgdip COMMAND`. Heavy imports stand inside the commands, so that --help is quick."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from typer import rich_utils
+
+from pipeline.errors import InputError, UserError
+
+rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
+rich_utils.OPTIONS_PANEL_TITLE = "选项"
+rich_utils.COMMANDS_PANEL_TITLE = "命令"
+
+app = typer.Typer(
+    name="drgdip",
+    help="按病组（CHS-DRG 2.0）对住院结算记录分组、定价、结算，逐分可查。",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+schemes_app = typer.Typer(help="分组方案：列出、检查、登记。", no_args_is_help=True, rich_markup_mode=None)
+regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(schemes_app, name="schemes")
+app.add_typer(regions_app, name="regions")
+
+AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出，供程序读取。")]
+Out = Annotated[Path, typer.Option("--out", help="成果所在的文件夹。")]
+RegionName = Annotated[str, typer.Argument(metavar="地区", help="地区名，如 demo-rate，或地区文件夹的路径。")]
+Period = Annotated[str, typer.Option("--period", help="结算期，如 2025-10。")]
+Input = Annotated[
+    Path | None, typer.Option("--input", help="出院记录：Parquet 文件或文件夹；缺省用地区的收件箱。")
+]
+
+
+@app.command()
+def run(
+    region: RegionName,
+    period: Period,
+    input_path: Input = None,
+    out: Out = Path("out"),
+    control_totals: Annotated[
+        Path | None, typer.Option("--control-totals", help="对账表（CSV）；给出时先核对例数、费用与基金。")
+    ] = None,
+    memory: Annotated[str, typer.Option("--memory", help="SQL 引擎的内存上限。")] = "3GiB",
+    as_json: AsJson = False,
+) -> None:
+    """月度结算：校验、分组、定价、结算，写出各医院结算单与全区拨付汇总表。"""
+    from pipeline.progress import stages
+    from pipeline.region import load_region
+    from pipeline.run import inbox, run_month
+
+    pack = load_region(region)
+    with stages(quiet=as_json) as tick:
+        outcome = run_month(pack, period, input_path or inbox(pack), out, control_totals, memory, tick)
+    if as_json:
+        _print_json({"folder": str(outcome.folder), "fresh": outcome.fresh, **outcome.manifest})
+        return
+    from pipeline.summary import run_summary
+
+    typer.echo("\n".join(run_summary(outcome.folder, outcome.manifest, outcome.fresh)))
+
+
+@app.command()
+def validate(
+    region: RegionName,
+    period: Period,
+    input_path: Input = None,
+    out: Annotated[Path | None, typer.Option("--out", help="把发现写成 CSV 的文件。")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """只校验：列出退回、暂挂与提示，不分组不付费。"""
+    from pipeline.progress import stages
+    from pipeline.region import load_region
+    from pipeline.run import inbox, validate_only
+    from pipeline.summary import validation_summary
+
+    pack = load_region(region)
+    with stages(quiet=as_json) as tick:
+        counts = validate_only(pack, period, input_path or inbox(pack), out, tick)
+    if as_json:
+        _print_json(counts)
+    else:
+        typer.echo("\n".join(validation_summary(counts, out)))
+
+
+@app.command()
+def group(
+    source: Annotated[Path, typer.Argument(metavar="输入", help="出院记录：Parquet 文件或文件夹。")],
+    scheme: Annotated[str, typer.Option("--scheme", help="分组方案名，如 chs-drg-2.0，或方案文件夹的路径。")],
+    out: Annotated[Path, typer.Option("--out", help="结果文件（Parquet）。")],
+    as_json: AsJson = False,
+) -> None:
+    """只分组：每行输入一行结果（case_id、mdc、adrg、drg、status、severity、rule），次序不变，不退任何行。"""
+    from groupers.drg.engine import Grouper
+    from groupers.drg.rulebook import load_rulebook
+    from pipeline.group import group_file
+    from pipeline.progress import stages
+
+    grouper = Grouper(load_rulebook(scheme))
+    with stages(quiet=as_json) as tick:
+        done = 0
+
+        def count(rows: int) -> None:
+            nonlocal done
+            done += rows
+            tick("group", done, 0)
+
+        rows = group_file(grouper, source, out, count)
+    if as_json:
+        _print_json({"rows": rows, "out": str(out)})
+    else:
+        typer.echo(f"已分组 {rows} 行：{out}")
+
+
+@app.command()
+def explain(
+    case_id: Annotated[str, typer.Argument(metavar="结算ID", help="病例的结算ID。")],
+    out: Out = Path("out"),
+    run_id: Annotated[str | None, typer.Option("--run", help="批次号；缺省用各期现行批次。")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """逐步说明一个病例：读到什么、试了哪些 MDC、合了哪条规则、价钱怎样算出来。"""
+    from pipeline.explain import explain as explain_case
+    from pipeline.explain import find_run
+
+    folder, payment = find_run(out, case_id, run_id)
+    lines = explain_case(folder, payment)
+    if as_json:
+        _print_json({"run": folder.name, "door": payment["door"], "lines": lines})
+    else:
+        typer.echo("\n".join(lines))
+
+
+@app.command()
+def synth(
+    target: Annotated[Path, typer.Argument(metavar="文件夹", help="写到哪个文件夹（须不存在）。")],
+    cases: Annotated[int, typer.Option("--cases", min=1, help="病例数。")] = 20_000,
+    months: Annotated[
+        str, typer.Option("--months", help="结算月份，逗号分隔，如 2025-09,2025-10。")
+    ] = "2025-10",
+    seed: Annotated[int, typer.Option("--seed", help="随机种子；同种子同字节。")] = 1,
+    hospitals: Annotated[int, typer.Option("--hospitals", min=1, help="医院数。")] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """生成仿真出院记录，用于试运行与测速；内容全为虚构。"""
+    from dataclasses import asdict
+
+    from pipeline.progress import stages
+    from pipeline.synth import synthesise
+    from pipeline.yardstick import period_days
+
+    wanted = [month.strip() for month in months.split(",")]
+    for month in wanted:
+        period_days(month)
+    with stages(quiet=as_json) as tick:
+        done = 0
+
+        def count(rows: int) -> None:
+            nonlocal done
+            done += rows
+            tick("synth", done, cases)
+
+        report = synthesise(target, cases, wanted, seed, hospitals, count)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        typer.echo(f"已生成 {cases} 个病例：{target}")
+
+
+@app.command("convert-platform")
+def convert_platform_tables(
+    source: Annotated[Path, typer.Argument(metavar="文件夹", help="平台各表所在的文件夹。")],
+    region: Annotated[str, typer.Option("--region", help="地区名，决定就医地代码表。")],
+    out: Annotated[Path, typer.Option("--out", help="写出出院记录的文件夹（须不存在）。")],
+    memory: Annotated[str, typer.Option("--memory", help="内存上限。")] = "4GiB",
+    as_json: AsJson = False,
+) -> None:
+    """把国家平台的结算、清单、诊断、手术、重症各表合成出院记录；疑点另写 _findings.csv。"""
+    from pipeline.case_csv import write_case_csv
+    from pipeline.platform import convert_platform
+    from pipeline.region import load_region
+    from pipeline.summary import platform_findings
+
+    conversion = convert_platform(source, out, load_region(region).pack.place_codes, memory)
+    frame, headers = platform_findings(conversion.findings)
+    write_case_csv(out / "_findings.csv", frame, headers)
+    if as_json:
+        _print_json({"rows": conversion.rows, "findings": frame.height, "out": str(out)})
+    else:
+        typer.echo(f"已转换 {conversion.rows} 行：{out}；疑点 {frame.height} 条：{out / '_findings.csv'}")
+
+
+@schemes_app.command("list")
+def schemes_list(as_json: AsJson = False) -> None:
+    """列出现有分组方案及其出处。"""
+    from groupers.scheme import describe, load_manifest, scheme_folder, scheme_names
+
+    found = [describe(load_manifest(scheme_folder(name))) for name in scheme_names()]
+    if as_json:
+        _print_json(found)
+        return
+    for one in found:
+        typer.echo(
+            f"{one['name']}  {one['title']}  {one['issuer']} {one['document']}  {one['effective_from']} 起"
+        )
+
+
+@schemes_app.command("lint")
+def schemes_lint(
+    name: Annotated[str, typer.Argument(metavar="方案", help="方案名或方案文件夹的路径。")],
+    as_json: AsJson = False,
+) -> None:
+    """检查一个方案：孤立名单、永不满足的规则、不在编码表的编码等；只报告，不修改。"""
+    from dataclasses import asdict
+
+    from groupers.codes import load_code_tables
+    from groupers.drg.lint import lint
+    from groupers.drg.rulebook import load_rulebook
+
+    found = lint(load_rulebook(name), load_code_tables())
+    if as_json:
+        _print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        typer.echo(f"[{one.severity}] {one.code} {one.subject}：{one.message}")
+    typer.echo(f"共 {len(found)} 条")
+
+
+@schemes_app.command("seal")
+def schemes_seal(
+    folder: Annotated[Path, typer.Argument(metavar="文件夹", help="本地方案的文件夹。")],
+) -> None:
+    """改动本地方案后重新登记各文件的 sha256。"""
+    from groupers.scheme import seal
+
+    typer.echo(f"已登记 {seal(folder)} 个文件：{folder / 'scheme.yaml'}")
+
+
+@regions_app.command("list")
+def regions_list(as_json: AsJson = False) -> None:
+    """列出现有地区。"""
+    from pipeline.region import load_region, region_names
+
+    found = [load_region(name).pack for name in region_names()]
+    if as_json:
+        _print_json([{"name": pack.name, "title": pack.title, "version": pack.version} for pack in found])
+        return
+    for pack in found:
+        typer.echo(f"{pack.name}  {pack.title}  版本 {pack.version}")
+
+
+@regions_app.command("check")
+def regions_check(region: RegionName, as_json: AsJson = False) -> None:
+    """检查地区参数：日期、权重是否齐全、医院级别、界限处的跳动、国家上限。有错误时退出码 10。"""
+    from dataclasses import asdict
+
+    from pipeline.region import load_region
+    from pipeline.region_check import check_region
+    from pipeline.run import terms_and_books
+
+    pack = load_region(region)
+    terms, books = terms_and_books(pack)
+    problems = check_region(pack, terms, books)
+    if as_json:
+        _print_json([asdict(problem) for problem in problems])
+    else:
+        for problem in problems:
+            typer.echo(
+                f"[{'错误' if problem.severity == 'error' else '提醒'}] {problem.where}：{problem.message}"
+            )
+        typer.echo(f"{pack.pack.title}：共 {len(problems)} 条，参数区间 {len(terms)} 个")
+    if any(problem.severity == "error" for problem in problems):
+        raise typer.Exit(10)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json_text.dumps(value, ensure_ascii=False, default=str))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes one sentence and an exit code, never a traceback."""
+    os.umask(0o077)
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except UserError as error:
+        _stop(error.kind, str(error), error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        _stop("中断", "已按要求停止；已有成果未动", 1)
+    except click.ClickException as error:
+        _stop("用法", f"{_usage(error)}；请用 --help 查看用法", 2)
+    except KeyboardInterrupt:
+        _stop("中断", "已按要求停止；已有成果未动", 130)
+    except Exception as error:
+        _stop_unexpected(error)
+
+
+def _stop_unexpected(error: Exception) -> None:
+    from groupers.scheme import SchemeError
+
+    if isinstance(error, SchemeError):
+        _stop("方案", str(error), 12)
+    if os.environ.get("DRGDIP_DEBUG"):
+        raise error
+    if isinstance(error, OSError) and error.filename:
+        _stop(
+            "输入",
+            f"文件操作失败：{error.filename}（{error.strerror}）；请检查路径与权限",
+            InputError.exit_code,
+        )
+    _stop("内部错误", f"{type(error).__name__}；已有成果未动，请设 DRGDIP_DEBUG=1 重跑并把输出交给开发者", 1)
+
+
+def _stop(kind: str, message: str, code: int) -> None:
+    print(f"{kind}：{message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _usage(error: click.ClickException) -> str:
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        names = [name for name in error.param.opts if name.startswith("--")]
+        return f"缺少参数 `{(names or [error.param.human_readable_name])[0]}`"
+    if isinstance(error, click.NoSuchOption):
+        return f"没有选项 `{error.option_name}`"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return f"参数 `{error.param.opts[-1]}` 的值不对：{error.message}"
+    return error.format_message()

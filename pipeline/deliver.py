@@ -1,0 +1,115 @@
+"""The files of a run for people: a workbook and lists per hospital, one workbook for the region."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from pipeline.case_csv import write_case_csv
+from pipeline.hospital_workbook import DOORS, EXCEPTIONS, write_hospital_workbook
+from pipeline.query import store
+from pipeline.region import Region
+from pipeline.region_workbook import write_region_workbook
+from pipeline.statements import Heading
+from pipeline.terms import in_force
+
+SHORT_LIST = 2_000  # a hospital with at most so many cases gets them as a sheet too
+CASE_HEADERS = {
+    "case_id": "结算ID", "insurance_type": "险种代码", "discharge_date": "出院日期", "settlement_date": "结算日期",
+    "drg": "病组编码", "drg_name": "病组名称", "status": "入组状态", "price_class": "费用分类",
+    "principal_dx": "主要诊断", "weight": "权重", "rate": "费率", "coefficient": "系数", "total_fee_fen": "医疗费用",
+    "ratio": "费用倍率", "standard_fen": "支付标准", "pool_fund_fen": "记账统筹基金", "fund_fen": "核定统筹基金",
+    "rule_text": "计价规则",
+}  # fmt: skip
+RETURN_HEADERS = {
+    "door": "去向", "case_id": "结算ID", "code": "原因代码", "message": "原因与处理", "total_fee_fen": "医疗费用",
+    "pool_fund_fen": "统筹基金",
+}  # fmt: skip
+
+
+def heading(region: Region, period: str, run: str, scheme_title: str, last_day: dt.date) -> Heading:
+    """What stands above every sheet of this run."""
+    entry = in_force(region.pack.settlement, last_day)
+    assert entry is not None  # settle() has proved it
+    return Heading(
+        region.pack.title, period, run, scheme_title, region.pack.version,
+        dt.datetime.combine(last_day, dt.time()),
+        f"{entry.prepay_ratio * 100:f}%", f"{entry.deposit_rate * 100:f}%",
+    )  # fmt: skip
+
+
+def deliver(
+    con: duckdb.DuckDBPyConnection, head: Heading, folder: Path, spill: Path, tick: Callable[[int], None]
+) -> int:
+    """Write `hospitals/<id>.xlsx`, its lists as CSV, and `region.xlsx`; returns how many hospitals."""
+    (folder / "hospitals").mkdir()
+    store(con, "case_list", spill / "case_list.parquet")
+    store(con, "returned", spill / "returned.parquet")
+    payment = pl.DataFrame(table_of(con, "hospital_payment"))
+    groups = pl.DataFrame(table_of(con, "group_summary"))
+    cases = pl.scan_parquet(spill / "case_list.parquet")
+    returned = pl.scan_parquet(spill / "returned.parquet")
+    listed = payment["hospital_id"].unique(maintain_order=True).to_list()
+    for hospital_id in listed:
+        own = pl.col("hospital_id") == hospital_id
+        _one_hospital(
+            folder / "hospitals", str(hospital_id), head, payment.filter(own), groups.filter(own),
+            cases.filter(own).sort("input_row").collect(), returned.filter(own).sort("input_row").collect(),
+        )  # fmt: skip
+        tick(1)
+    lost = returned.filter(~pl.col("hospital_id").is_in(listed) | pl.col("hospital_id").is_null())
+    _write_returns(folder / "hospitals" / "unknown_hospital.returned.csv", lost.sort("input_row").collect())
+    names = payment.select("hospital_id", "hospital_name").unique("hospital_id")
+    write_region_workbook(
+        folder / "region.xlsx", head, payment, groups, returned.sort("hospital_id", "input_row").collect(),
+        _balance(pl.DataFrame(table_of(con, "balance")), names),
+    )  # fmt: skip
+    return len(listed)
+
+
+def table_of(con: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
+    """A table of the connection as Arrow, in its stored order."""
+    return con.table(name).to_arrow_table()
+
+
+def _one_hospital(
+    folder: Path, hospital_id: str, head: Heading, payment: pl.DataFrame, groups: pl.DataFrame,
+    cases: pl.DataFrame, returned: pl.DataFrame,
+) -> None:  # fmt: skip
+    case_csv, returned_csv = f"{hospital_id}.cases.csv", f"{hospital_id}.returned.csv"
+    write_hospital_workbook(
+        folder / f"{hospital_id}.xlsx", head, payment, groups,
+        cases.filter(pl.col("price_class").is_in(list(EXCEPTIONS.values()))), returned,
+        cases if cases.height <= SHORT_LIST else None,
+        case_csv=case_csv, rejected_csv=returned_csv,
+    )  # fmt: skip
+    write_case_csv(folder / case_csv, cases, CASE_HEADERS)
+    _write_returns(folder / returned_csv, returned)
+
+
+def _write_returns(path: Path, returned: pl.DataFrame) -> None:
+    if returned.height or path.name.startswith("H"):
+        write_case_csv(path, returned.with_columns(pl.col("door").replace(DOORS)), RETURN_HEADERS)
+
+
+def _balance(by_door: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """One row per hospital: what came in and by which door it left, in rows, fee and recorded fund."""
+    measures = (("rows", "rows"), ("total_fee_fen", "fee_fen"), ("pool_fund_fen", "fund_fen"))
+    doors = [
+        pl.col(column).filter(pl.col("door") == door).sum().alias(f"{door}_{name}")
+        for door in ("paid", "refused", "held")
+        for column, name in measures
+    ]
+    arrived = [pl.col(column).sum().alias(f"in_{name}") for column, name in measures]
+    return (
+        by_door.group_by("hospital_id")
+        .agg(*arrived, *doors)
+        .join(names, on="hospital_id", how="left")
+        .with_columns(pl.col("hospital_name").fill_null("（不在医院表中）"))
+        .sort("hospital_id")
+    )

@@ -1,0 +1,63 @@
+"""The name of a run: a function of inputs, scheme, pack, code version and period, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files as package_files
+from pathlib import Path
+
+from groupers.drg.rulebook import RuleBook
+from pipeline.read import Source
+from pipeline.region import Region
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is made from; `run` is the first 12 hex digits of its hash."""
+
+    run: str
+    period: str
+    inputs: tuple[tuple[str, str], ...]  # (name, sha256)
+    schemes: tuple[tuple[str, str], ...]
+    pack: str
+    code: str
+
+
+def identify(
+    source: Source, region: Region, books: dict[str, RuleBook], period: str, control_totals: Path | None
+) -> Identity:
+    """Hash everything that a run is made from."""
+    files = list(source.files) + ([control_totals] if control_totals and control_totals.is_file() else [])
+    inputs = tuple((file.name, _sha256(file)) for file in files)
+    schemes = tuple((name, _manifest_hash(book)) for name, book in sorted(books.items()))
+    parts = [[digest for _, digest in inputs], schemes, region.sha256, code_version(), period]
+    run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
+    return Identity(run, period, inputs, schemes, region.sha256, code_version())
+
+
+@cache
+def code_version() -> str:
+    """Version of the package and a hash of its sources: another program is another run."""
+    digest = hashlib.sha256()
+    for package in ("groupers", "pipeline"):
+        root = Path(str(package_files(package)))
+        for file in sorted([*root.rglob("*.py"), *root.rglob("*.sql")]):
+            digest.update(f"{package}/{file.relative_to(root)}\0".encode() + file.read_bytes())
+    try:
+        number = version("drgdip")
+    except PackageNotFoundError:
+        number = "0"
+    return f"{number}+{digest.hexdigest()[:12]}"
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _manifest_hash(book: RuleBook) -> str:
+    return hashlib.sha256(book.manifest.model_dump_json().encode()).hexdigest()

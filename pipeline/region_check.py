@@ -1,0 +1,170 @@
+"""`regions check`: what is wrong or doubtful in a region pack, before it prices anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from groupers.drg.rulebook import RuleBook
+from pipeline.pack import Band
+from pipeline.region import Region
+from pipeline.score import group_kinds
+from pipeline.terms import Terms, amount_of_band, price_of_group, price_of_hospital
+
+MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error stops the pack from being used as it is; a warning is for a person to judge."""
+
+    severity: Literal["error", "warning"]
+    where: str
+    message: str
+
+
+def check_region(region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook]) -> list[Problem]:
+    """Every problem of a pack on every interval of dates, errors first."""
+    problems: list[Problem] = []
+    for one in terms:
+        book = books[one.scheme]
+        problems += [*_groups(one, book), *_hospitals(region, one), *_bands(one), *_limits(one)]
+    unique = list(dict.fromkeys(problems))
+    return sorted(unique, key=lambda problem: problem.severity != "error")
+
+
+def _groups(terms: Terms, book: RuleBook) -> list[Problem]:
+    kinds = group_kinds(book)
+    problems = []
+    bare = [group for group, kind in kinds.items() if price_of_group(terms, group, kind) is None]
+    if bare:
+        problems.append(Problem(
+            "error", f"{terms.valid_from} 起的权重",
+            f"方案能产生的 {len(kinds)} 个组中有 {len(bare)} 个没有价格：{_some(bare)}；请补权重或在 off_path 中另定",
+        ))  # fmt: skip
+    strange = [group for group in terms.weights if group not in kinds]
+    if strange:
+        problems.append(Problem(
+            "error", f"{terms.valid_from} 起的权重", f"有 {len(strange)} 个组不属于方案 {terms.scheme}：{_some(strange)}；请核对版本",
+        ))  # fmt: skip
+    named = [group for group in (*terms.base_groups.groups, *terms.off_path.groups) if group not in kinds]
+    if named:
+        problems.append(Problem(
+            "error", f"{terms.valid_from} 起的基础病组与单列病组", f"不属于方案 {terms.scheme} 的组：{_some(named)}；请更正",
+        ))  # fmt: skip
+    return problems
+
+
+def _hospitals(region: Region, terms: Terms) -> list[Problem]:
+    problems = []
+    levels = region.pack.levels
+    for hospital in terms.hospitals.values():
+        if hospital.level not in levels:
+            problems.append(Problem(
+                "error", "hospitals.csv", f"{hospital.hospital_id} 的级别 `{hospital.level}` 不在 levels（{'、'.join(levels)}）中；请更正",
+            ))  # fmt: skip
+            continue
+        for insurance_type in region.pack.insurance_types:
+            for is_base in (False, True):
+                if price_of_hospital(terms, levels, hospital, insurance_type, is_base) is None:
+                    problems.append(Problem(
+                        "error", f"{terms.valid_from} 起的费率与系数",
+                        f"{hospital.level} {insurance_type}{'（基础病组）' if is_base else ''} 没有费率或系数；请补齐",
+                    ))  # fmt: skip
+    unknown = [
+        hospital_id for hospital_id in terms.coefficients.by_hospital if hospital_id not in terms.hospitals
+    ]
+    if unknown:
+        problems.append(Problem(
+            "warning", f"{terms.valid_from} 起的系数", f"系数表中的医院当日不在医院表：{_some(unknown)}；请核对编号",
+        ))  # fmt: skip
+    return problems
+
+
+def _bands(terms: Terms) -> list[Problem]:
+    """Jumps at thresholds and payments below nothing, in multiples of the payment standard S."""
+    problems = []
+    reference = terms.ratio.reference
+    edges = [("低倍率", terms.ratio.low), *(("高倍率", band) for band in terms.ratio.high)]
+    for title, band in edges:
+        amount = amount_of_band(band, reference)
+        # With the reference without coefficient, F = K·S/c and the share carries c: the coefficient cancels.
+        share = amount.fee_share * band.threshold
+        at_edge = amount.multiple + share
+        if reference == "without_coefficient" and amount.fee_share and not amount.share_by_coefficient:
+            continue  # F/S depends on the hospital's coefficient: no single amount to name
+        where = f"{terms.valid_from} 起的{title}，界限 {band.threshold}"
+        if at_edge < 0:
+            problems.append(Problem("error", where, f"界限处的支付为 {at_edge} 倍标准，小于零；请更正规则"))
+        elif at_edge != 1:
+            problems.append(Problem(
+                "warning", where, f"界限处的支付由 1 倍标准跳到 {_plain(at_edge)} 倍标准（{_edge_side(band)}）",
+            ))  # fmt: skip
+    thresholds = [terms.ratio.low.threshold, *(band.threshold for band in terms.ratio.high)]
+    if min(thresholds[1:]) <= thresholds[0]:
+        problems.append(
+            Problem("error", f"{terms.valid_from} 起的倍率", "高倍率界限不大于低倍率界限；请更正")
+        )
+    edges_by_weight = [band.weight_le for band in terms.ratio.high]
+    rising = [edge for edge in edges_by_weight if edge is not None]
+    if (
+        edges_by_weight[-1] is not None
+        or rising != sorted(set(rising))
+        or len(rising) != len(edges_by_weight) - 1
+    ):
+        problems.append(Problem(
+            "error", f"{terms.valid_from} 起的高倍率", "权重分段须由小到大，且只有最后一段不写 weight_le；请更正",
+        ))  # fmt: skip
+    return problems
+
+
+def _limits(terms: Terms) -> list[Problem]:
+    problems = []
+    if terms.settlement.deposit_rate > MOST_DEPOSIT:
+        problems.append(Problem(
+            "error", f"{terms.settlement.from_} 起的保证金",
+            f"比例 {terms.settlement.deposit_rate} 超过国家上限 {MOST_DEPOSIT}；请更正",
+        ))  # fmt: skip
+    bounds = (("费率", max((rate for by in terms.rates.values.values() for rate in by.values()), default=Decimal(1)),
+               Decimal(1_000_000)),
+              ("系数", max(terms.coefficients.by_level.values(), default=Decimal(1)), Decimal(10)),
+              ("权重", max(terms.weights.values(), default=Decimal(1)), Decimal(1000)))  # fmt: skip
+    problems += [
+        Problem(
+            "error",
+            f"{terms.valid_from} 起的{name}",
+            f"{name} {value} 超出可精确计算的上限 {most}；请核对单位",
+        )
+        for name, value, most in bounds
+        if value > most
+    ]
+    zeros = [
+        f"{kind}/{level}"
+        for kind, by in terms.rates.values.items()
+        for level, rate in by.items()
+        if rate <= 0
+    ]
+    zeros += [
+        name
+        for name, value in {**terms.coefficients.by_level, **terms.coefficients.by_hospital}.items()
+        if value <= 0
+    ]
+    if zeros:
+        problems.append(
+            Problem("error", f"{terms.valid_from} 起的费率与系数", f"须大于零：{_some(zeros)}；请更正")
+        )
+    return problems
+
+
+def _edge_side(band: Band) -> str:
+    return "界限属于本档" if band.inclusive else "界限不属于本档"
+
+
+def _some(names: list[str]) -> str:
+    return "、".join(names[:SHOWN]) + (f" 等 {len(names)} 个" if len(names) > SHOWN else "")
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"

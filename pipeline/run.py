@@ -1,0 +1,165 @@
+"""A month on one screen: read, validate, group, score, settle, write. Nothing is lost on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from groupers.codes import load_code_tables
+from groupers.drg.engine import Grouper
+from groupers.drg.rulebook import RuleBook, load_rulebook
+from groupers.scheme import data_root
+from pipeline.arrivals import Repeats, compare_control_totals, find_repeats, register_input
+from pipeline.deliver import deliver, heading
+from pipeline.group import group_with_evidence
+from pipeline.identity import identify
+from pipeline.query import engine, parquet_view
+from pipeline.read import Piece, Source, open_source, stream
+from pipeline.region import FOREVER, Region
+from pipeline.runfolder import finished, occupied, point_to, prove_finished, write_manifest
+from pipeline.score import register_prices, score
+from pipeline.settle import settle
+from pipeline.terms import Terms, resolve
+from pipeline.validate import Validated, validate
+from pipeline.write import appearing
+from pipeline.writers import RunWriters, findings_csv
+from pipeline.yardstick import period_days, yardstick
+
+Tick = Callable[[str, int, int], None]  # stage, done, of how many
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run stands and what it counted. `fresh` is false where the same run stood there already."""
+
+    folder: Path
+    run: str
+    manifest: dict[str, Any]
+    fresh: bool
+
+
+def run_month(
+    region: Region,
+    period: str,
+    input_path: Path,
+    out: Path,
+    control_totals: Path | None = None,
+    memory_limit: str = "3GiB",
+    tick: Tick = lambda stage, done, total: None,
+) -> Outcome:
+    """Group, price and settle one period of a region into `out/<region>/<period>/<run>/`.
+
+    The run's name is a function of inputs, scheme, pack, code version and period; a finished run of the same
+    name is proved and kept. Raises the errors of every stage; then nothing is published.
+    """
+    _, last = period_days(period)
+    source = open_source(input_path)
+    terms, books = terms_and_books(region)
+    identity = identify(source, region, books, period, control_totals)
+    home = out / region.pack.name / period
+    with occupied(out / region.pack.name, region.pack.name):
+        folder = home / identity.run
+        if finished(folder):
+            manifest = prove_finished(folder)
+            point_to(home, identity.run)
+            return Outcome(folder, identity.run, manifest, fresh=False)
+        with (
+            appearing(folder, folder=True) as beside,
+            tempfile.TemporaryDirectory(prefix=".spill-", dir=home) as spill,
+            engine(Path(spill), memory_limit) as con,
+        ):
+            register_input(con, source)
+            if control_totals is not None:
+                compare_control_totals(con, control_totals)
+            repeats = find_repeats(con, source)
+            with RunWriters(beside) as writers:
+                _stream(region, terms, books, source, period, repeats, writers, tick)
+                for name, path in writers.tables().items():
+                    parquet_view(con, name, [path])
+                register_prices(con, region, terms, books)
+                tick("score", 0, 1)
+                writers.findings(score(con, region, beside))
+            parquet_view(con, "findings", [beside / "findings.parquet"])
+            tick("settle", 0, 1)
+            laws = settle(con, region, period, last, beside)
+            titles = "、".join(book.manifest.title for book in books.values())
+            tick("write", 0, 0)
+            deliver(con, heading(region, period, identity.run, titles, last), beside, Path(spill),
+                    lambda done: tick("write", done, 0))  # fmt: skip
+            totals = con.table("totals").to_arrow_table().to_pylist()[0]
+            writers.discard_working_tables()
+            manifest = write_manifest(beside, identity, region, books, totals, laws)
+        point_to(home, identity.run)
+    return Outcome(folder, identity.run, manifest, fresh=True)
+
+
+def inbox(region: Region) -> Path:
+    """Where a region's discharges arrive: a path, relative ones under the embedded data."""
+    path = Path(region.pack.inbox)
+    return path if path.is_absolute() else data_root() / path
+
+
+def validate_only(
+    region: Region, period: str, input_path: Path, out: Path | None, tick: Tick
+) -> dict[str, Any]:
+    """Validate without grouping: rows by door and findings by kind; the findings as CSV where `out` is given."""
+    source = open_source(input_path)
+    _, books = terms_and_books(region)
+    doors: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="drgdip-") as spill, engine(Path(spill)) as con:
+        register_input(con, source)
+        repeats = find_repeats(con, source)
+        measure = yardstick(
+            region, list(books.values()), load_code_tables(), period, repeats.repeated, repeats.conflicting
+        )
+        with findings_csv(out) as write:
+            for validated in stream(source, lambda piece, batch: validate(batch, piece.start, measure)):
+                doors.update(validated.arrivals.column("door").to_pylist())
+                kinds.update(validated.findings.column("code").to_pylist())
+                write(validated.findings)
+                tick("validate", doors.total(), source.rows)
+    return {
+        "rows": doors.total(),
+        **{door: doors[door] for door in ("on", "refuse", "hold")},
+        "findings": dict(kinds),
+    }
+
+
+def terms_and_books(region: Region) -> tuple[tuple[Terms, ...], dict[str, RuleBook]]:
+    """The region's terms on every day it covers, and the schemes that they name."""
+    first = min(entry.from_ for entry in region.pack.scheme)
+    ends = [entry.to or FOREVER for entry in region.pack.scheme]
+    horizon = max(entry.from_ for entry in region.pack.settlement) + dt.timedelta(days=3 * 366)
+    terms = resolve(region, first, min(max(ends), horizon))
+    names = dict.fromkeys(entry.name for entry in region.pack.scheme)
+    return terms, {name: load_rulebook(name) for name in names}
+
+
+def _stream(
+    region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook], source: Source, period: str,
+    repeats: Repeats, writers: RunWriters, tick: Tick,
+) -> None:  # fmt: skip
+    """Validate and group batch by batch on a few threads; write in input order."""
+    measure = yardstick(
+        region, list(books.values()), load_code_tables(), period, repeats.repeated, repeats.conflicting
+    )
+    groupers = {name: Grouper(book) for name, book in books.items()}
+    schemes = [(one.valid_from, one.valid_to, one.scheme) for one in terms]
+
+    def stage(piece: Piece, batch: pa.RecordBatch) -> tuple[Validated, pa.Table]:
+        validated = validate(batch, piece.start, measure)
+        return validated, group_with_evidence(groupers, schemes, region.pack.pricing_by, validated.passed)
+
+    done = 0
+    for validated, grouped in stream(source, stage):
+        writers.batch(validated, grouped)
+        done += validated.arrivals.num_rows
+        tick("validate", done, source.rows)

@@ -1,0 +1,87 @@
+"""Settle a month: from priced cases to what each hospital is paid, and the proof that it adds up."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.arrivals import yuan_to_fen
+from pipeline.errors import ConfigurationError
+from pipeline.query import audit, keep, store
+from pipeline.region import Region
+from pipeline.terms import E4, in_force, scaled
+
+AMOUNT_KINDS = ("audit_deduction", "revolving_offset")
+
+
+def settle(
+    con: duckdb.DuckDBPyConnection, region: Region, period: str, last_day: dt.date, folder: Path
+) -> list[str]:
+    """Write case_payment and hospital_payment, prove every law; returns the laws proved.
+
+    Raises ConfigurationError where the period has no settlement terms, AuditBroken where a law does not hold.
+    """
+    entry = in_force(region.pack.settlement, last_day)
+    if entry is None:
+        raise ConfigurationError(
+            f"结算参数不覆盖 {last_day}：{region.folder / 'region.yaml'}；请补 settlement"
+        )
+    con.register("hospitals", _hospitals(region, last_day))
+    con.register("period_amounts", _period_amounts(region, period))
+    store(con, "case_payment", folder / "case_payment.parquet")
+    store(
+        con, "hospital_payment", folder / "hospital_payment.parquet",
+        prepay_ratio_e4=scaled(entry.prepay_ratio, E4), deposit_rate_e4=scaled(entry.deposit_rate, E4),
+    )  # fmt: skip
+    laws = audit(con)
+    keep(con, "group_summary")
+    keep(con, "balance")
+    keep(con, "totals")
+    return laws
+
+
+def _hospitals(region: Region, day: dt.date) -> pa.Table:
+    """Name and level of every hospital on a day; one not in force keeps its last row."""
+    rows = {}
+    for hospital in sorted(region.hospitals, key=lambda hospital: hospital.from_):
+        if hospital.from_ <= day or hospital.hospital_id not in rows:
+            rows[hospital.hospital_id] = hospital
+    return pa.table(
+        {
+            "hospital_id": pa.array(list(rows), pa.string()),
+            "name": pa.array([hospital.name for hospital in rows.values()], pa.string()),
+            "level": pa.array([hospital.level for hospital in rows.values()], pa.string()),
+        }
+    )
+
+
+def _period_amounts(region: Region, period: str) -> pa.Table:
+    rows = []
+    known = {hospital.hospital_id for hospital in region.hospitals}
+    for number, row in enumerate(region.period_amounts, start=2):
+        where = f"{region.folder / 'period_amounts.csv'} 第 {number} 行"
+        if row["kind"] not in AMOUNT_KINDS:
+            raise ConfigurationError(
+                f"{where}的类别应为 {'、'.join(AMOUNT_KINDS)}，实为 `{row['kind']}`；请更正"
+            )
+        if row["hospital_id"] not in known or row["insurance_type"] not in region.pack.insurance_types:
+            raise ConfigurationError(
+                f"{where}的医院或险种不认识：`{row['hospital_id']}`、`{row['insurance_type']}`；请核对"
+            )
+        try:
+            fen = yuan_to_fen(row["amount_yuan"])
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{where}的金额读不懂：`{row['amount_yuan'][:40]}`；以元计、至多两位小数"
+            ) from error
+        if row["month"] == period:
+            rows.append({"kind": row["kind"], "hospital_id": row["hospital_id"],
+                         "insurance_type": row["insurance_type"], "amount_fen": fen})  # fmt: skip
+    return pa.Table.from_pylist(
+        rows,
+        pa.schema([("kind", pa.string()), ("hospital_id", pa.string()), ("insurance_type", pa.string()),
+                   ("amount_fen", pa.int64())]),
+    )  # fmt: skip

@@ -1,0 +1,102 @@
+"""The Parquet tables that a run streams into: validated, grouped, findings, and the arrivals of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.findings import FINDINGS_SCHEMA
+from pipeline.group import CODED_COLUMNS, EVIDENCE_SCHEMA
+from pipeline.tables import CODED
+from pipeline.validate import ARRIVALS_SCHEMA, VALIDATED_SCHEMA, Validated
+from pipeline.write import appearing
+
+_CODED_VALIDATED = pa.schema(
+    [
+        pa.field(field.name, CODED if pa.types.is_list(field.type) else field.type)
+        for field in VALIDATED_SCHEMA
+    ]
+)
+_PLAIN = ["case_id", "person_id", "reverses"]  # nearly all distinct: a dictionary would only cost
+
+
+class RunWriters:
+    """Writers of one run's streamed tables; closed together, in a fixed form so that bytes repeat."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers = {
+            "validated": self._open("validated", _CODED_VALIDATED),
+            "grouped": self._open("grouped", EVIDENCE_SCHEMA),
+            "arrivals": self._open("arrivals", ARRIVALS_SCHEMA),
+            "findings": self._open("findings", FINDINGS_SCHEMA),
+        }
+
+    def _open(self, name: str, schema: pa.Schema) -> pq.ParquetWriter:
+        coded = [field.name for field in schema if field.name not in _PLAIN]
+        return pq.ParquetWriter(
+            self._folder / f"{name}.parquet", schema, compression="zstd", compression_level=1,
+            use_dictionary=[_leaf(schema.field(name)) for name in coded], store_schema=False,
+        )  # fmt: skip
+
+    def batch(self, validated: Validated, grouped: pa.Table) -> None:
+        """Append one batch to every table."""
+        self._write("validated", validated.passed.cast(_CODED_VALIDATED))
+        self._write("grouped", grouped)
+        self._write("arrivals", validated.arrivals)
+        self.findings(validated.findings)
+
+    def findings(self, found: pa.Table) -> None:
+        """Append findings."""
+        self._write("findings", found)
+
+    def _write(self, name: str, content: pa.Table) -> None:
+        if content.num_rows:
+            self._writers[name].write_table(content, row_group_size=content.num_rows)
+
+    def tables(self) -> dict[str, Path]:
+        """Close all but the findings, which late refusals still join; the closed tables by name."""
+        for name in ("validated", "grouped", "arrivals"):
+            self._writers.pop(name).close()
+        return {name: self._folder / f"{name}.parquet" for name in ("validated", "grouped", "arrivals")}
+
+    def discard_working_tables(self) -> None:
+        """Arrivals stand in case_payment, row for row; the working copy goes."""
+        (self._folder / "arrivals.parquet").unlink()
+
+    def __enter__(self) -> RunWriters:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+@contextmanager
+def findings_csv(path: Path | None) -> Iterator[Callable[[pa.Table], None]]:
+    """A writer of findings as CSV (UTF-8 with BOM) that appears complete; one that does nothing without a path."""
+    if path is None:
+        yield lambda findings: None
+        return
+    with appearing(path) as beside, beside.open("wb") as file:
+        file.write(b"\xef\xbb\xbf" + (",".join(FINDINGS_SCHEMA.names) + "\r\n").encode())
+
+        def write(findings: pa.Table) -> None:
+            pl.DataFrame(findings).write_csv(file, include_header=False, line_terminator="\r\n")
+
+        yield write
+
+
+def _leaf(field: pa.Field) -> str:
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+
+
+assert set(CODED_COLUMNS) <= set(EVIDENCE_SCHEMA.names)

@@ -1,0 +1,125 @@
+"""What a batch is measured against: a region's hospitals, codes and period, resolved for validation."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+
+import numpy as np
+import polars as pl
+
+from groupers.codes import CodeTables
+from groupers.drg.rulebook import RuleBook
+from pipeline.codelists import (
+    KNOWN,
+    MEN_ONLY,
+    NOT_FOR_GROUPING,
+    RESTRICTED,
+    WOMEN_ONLY,
+    Vocabulary,
+)
+from pipeline.errors import UsageMistake
+from pipeline.region import FOREVER, Region
+from pipeline.validate import Yardstick
+
+
+def period_days(period: str) -> tuple[dt.date, dt.date]:
+    """First and last day of a period `2025-10`. Raises UsageMistake."""
+    found = re.fullmatch(r"(\d{4})-(\d{2})", period)
+    if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < 1990:
+        raise UsageMistake(f"结算期写法不对：`{period}`；应为年-月，如 2025-10")
+    year, month = int(found[1]), int(found[2])
+    return dt.date(year, month, 1), dt.date(year, month, calendar.monthrange(year, month)[1])
+
+
+def yardstick(
+    region: Region,
+    books: list[RuleBook],
+    tables: CodeTables,
+    period: str,
+    repeated: np.ndarray,
+    conflicting: np.ndarray,
+) -> Yardstick:
+    """Resolve a region for one period. Code lists count as known where any scheme in use knows them."""
+    first, last = period_days(period)
+    return Yardstick(
+        dx=Vocabulary("dx_codes", tables.clinical_dx, _dx_traits(books, tables).__getitem__),
+        px=Vocabulary("px_codes", tables.clinical_px, _px_traits(books, tables).__getitem__),
+        hospitals=_in_force(region),
+        clinical=_clinical(region),
+        insurance_types=tuple(region.pack.insurance_types),
+        period_column=region.pack.period_by,
+        period_first=first,
+        period_last=last,
+        repeated=repeated,
+        conflicting=conflicting,
+    )
+
+
+class _Traits(dict[str, int]):
+    """Traits by code; an unknown code has none but may still be limited to one sex by its prefix."""
+
+    def __init__(self, tables: CodeTables | None) -> None:
+        super().__init__()
+        self._tables = tables
+
+    def __missing__(self, code: str) -> int:
+        return _sex_trait(self._tables, code) if self._tables else 0
+
+
+def _sex_trait(tables: CodeTables, code: str) -> int:
+    sex = tables.sex_limit(code)
+    return 0 if sex is None else (MEN_ONLY if sex == "1" else WOMEN_ONLY)
+
+
+def _dx_traits(books: list[RuleBook], tables: CodeTables) -> _Traits:
+    traits = _Traits(tables)
+    aside = set().union(*(book.dx_not_for_grouping for book in books))
+    for code in set(tables.diagnosis_names).union(aside, *(book.known_dx for book in books)):
+        traits[code] = (
+            KNOWN
+            | (RESTRICTED if code in tables.restricted_dx else 0)
+            | (NOT_FOR_GROUPING if code in aside else 0)
+            | _sex_trait(tables, code)
+        )
+    return traits
+
+
+def _px_traits(books: list[RuleBook], tables: CodeTables) -> _Traits:
+    traits = _Traits(None)
+    aside = set().union(*(book.px_not_for_grouping for book in books))
+    for code in set(tables.procedure_names).union(aside, *(book.known_px for book in books)):
+        traits[code] = KNOWN | (NOT_FOR_GROUPING if code in aside else 0)
+    return traits
+
+
+def _in_force(region: Region) -> pl.DataFrame:
+    """From the first to the last day of every hospital, whatever its level in between."""
+    rows: dict[str, tuple[dt.date, dt.date]] = {}
+    for hospital in region.hospitals:
+        before = rows.get(hospital.hospital_id, (hospital.from_, hospital.to))
+        rows[hospital.hospital_id] = (min(before[0], hospital.from_), max(before[1], hospital.to))
+    return pl.DataFrame(
+        [(hospital_id, first, last) for hospital_id, (first, last) in rows.items()],
+        schema={"hospital_id": pl.String, "in_force_from": pl.Date, "in_force_to": pl.Date},
+        orient="row",
+    )
+
+
+def _clinical(region: Region) -> pl.DataFrame:
+    """Intervals in which a hospital declares 国临版; at most one per hospital."""
+    rows: dict[str, tuple[dt.date, dt.date]] = {}
+    entries = region.pack.codes
+    for entry, later in zip(entries, [*entries[1:], None], strict=True):
+        end = entry.to or (later.from_ - dt.timedelta(days=1) if later else FOREVER)
+        everyone = {hospital.hospital_id for hospital in region.hospitals}
+        declared = set(entry.clinical) if entry.default == "insurance" else everyone - set(entry.insurance)
+        for hospital_id in declared:
+            begin = rows[hospital_id][0] if hospital_id in rows else entry.from_
+            rows[hospital_id] = (begin, end)
+    return pl.DataFrame(
+        [(hospital_id, first, last) for hospital_id, (first, last) in sorted(rows.items())],
+        schema={"hospital_id": pl.String, "clinical_from": pl.Date, "clinical_to": pl.Date},
+        orient="row",
+    )
