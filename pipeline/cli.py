@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json as json_text
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer import rich_utils
+from typer._click import exceptions as mistakes  # typer carries its own click and exports only a part
 
 from pipeline.errors import InputError, UserError
 
@@ -23,10 +24,9 @@ app = typer.Typer(
     help="按病组（CHS-DRG 2.0）对住院结算记录分组、定价、结算，逐分可查。",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
-schemes_app = typer.Typer(help="分组方案：列出、检查、登记。", no_args_is_help=True, rich_markup_mode=None)
-regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True, rich_markup_mode=None)
+schemes_app = typer.Typer(help="分组方案：列出、检查、登记。", no_args_is_help=True)
+regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True)
 app.add_typer(schemes_app, name="schemes")
 app.add_typer(regions_app, name="regions")
 
@@ -292,11 +292,11 @@ def main() -> None:
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
         _stop(error.kind, str(error), error.exit_code)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         sys.exit(error.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         _stop("中断", "已按要求停止；已有成果未动", 1)
-    except click.ClickException as error:
+    except mistakes.ClickException as error:
         _stop("用法", f"{_usage(error)}；请用 --help 查看用法", 2)
     except KeyboardInterrupt:
         _stop("中断", "已按要求停止；已有成果未动", 130)
@@ -325,12 +325,13 @@ def _stop(kind: str, message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _usage(error: click.ClickException) -> str:
-    if isinstance(error, click.MissingParameter) and error.param is not None:
+def _usage(error: mistakes.ClickException) -> str:
+    if isinstance(error, mistakes.MissingParameter) and error.param is not None:
         names = [name for name in error.param.opts if name.startswith("--")]
-        return f"缺少参数 `{(names or [error.param.human_readable_name])[0]}`"
-    if isinstance(error, click.NoSuchOption):
+        return f"缺少参数 `{(names or [str(error.param.name)])[0]}`"
+    if isinstance(error, mistakes.NoSuchOption):
         return f"没有选项 `{error.option_name}`"
-    if isinstance(error, click.BadParameter) and error.param is not None:
+    if isinstance(error, mistakes.BadParameter) and error.param is not None:
         return f"参数 `{error.param.opts[-1]}` 的值不对：{error.message}"
-    return error.format_message()
+    found = re.match(r"No such command '(.*?)'", error.format_message())
+    return f"没有命令 `{found[1]}`" if found else error.format_message()

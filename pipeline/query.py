@@ -81,7 +81,7 @@ def audit(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Prove every law. Raises AuditBroken with both numbers and the difference; returns the laws proved."""
     proved = []
     for name in audit_names():
-        broken = _relation(con, name, {}).fetchmany(1)
+        broken = _relation(con, name, {}).limit(1).fetchall()
         title = statement(name).splitlines()[0].removeprefix("-- ").strip()
         if broken:
             subject, expected, found = broken[0][:3]
