@@ -81,7 +81,7 @@ ALL: tuple[Finding, ...] = (
     _hold("reversal_unlike", "reverses", "冲销金额与原记录不符", "与被冲销的 {} 金额不是相反数；核对后下期再算"),
     _warn("restricted_principal", "dx_codes", "灰码作主要诊断", "主要诊断 {} 是灰码；按原码分组，请医院改用明确编码"),
     _warn("not_for_grouping_principal", "dx_codes", "主要诊断不作分组", "主要诊断 {} 列在不作分组名单；请医院核对主诊断选择"),
-    _warn("not_for_grouping_procedure", "px_codes", "手术不作分组", "手术操作 {} 列在不作分组名单；请医院核对"),
+    _warn("not_for_grouping_procedure", "px_codes", "主要手术不作分组", "主要手术操作 {} 列在不作分组名单；请医院核对"),
     _warn("unknown_code", "dx_codes", "诊断不在编码表", "诊断 {} 不在编码表中，按不认识处理；请核对编码版本"),
     _warn("unknown_procedure", "px_codes", "手术不在编码表", "手术操作 {} 不在编码表中，按不认识处理；请核对编码版本"),
     _warn("mapped_code", "*", "国临版已转医保版", "{}（国临版→医保版，按对照表转换一次）"),

@@ -247,7 +247,8 @@ def _code_findings(frame: pl.DataFrame, dx: CodeColumn, px: CodeColumn) -> Itera
         yield from _codes_at(frame, code, dx, chosen)
     trait = px.traits[px.ids]
     yield from _codes_at(frame, "unknown_procedure", px, trait & KNOWN == 0)
-    yield from _codes_at(frame, "not_for_grouping_procedure", px, trait & NOT_FOR_GROUPING > 0)
+    aside = px.is_first & (trait & NOT_FOR_GROUPING > 0)
+    yield from _codes_at(frame, "not_for_grouping_procedure", px, aside)
 
 
 def _sex_conflicts(frame: pl.DataFrame, trait: np.ndarray, rows: np.ndarray) -> np.ndarray:
