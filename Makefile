@@ -29,8 +29,9 @@ wheel: $(READY)
 docs: $(READY)  ## pages that are made from the code
 	$(BIN)/python -m pipeline.findings > docs/findings.md
 
-lock: $(READY)  ## renew the lock file after a change of pyproject.toml
-	$(BIN)/pip install -q uv
+lock:  ## renew the lock file after a change of pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
