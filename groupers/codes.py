@@ -6,6 +6,7 @@ Source of the tables: 国家医疗保障局《医疗保障疾病诊断分类与�
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,18 @@ def normal_form(text: str) -> str:
     body = text[:1] + text[1:].replace("X", "x")
     body = re.sub(r"\+x(?=[0-9])", "+X", body)
     return _CHAPTER_LETTER.sub(lambda letter: letter.group().upper(), body)
+
+
+# One search over all codes at once; what it finds is judged by `normal_form` itself.
+_SUSPICIOUS = re.compile(r"[^\x21-\x7e\n]|^[a-z]|\+[a-z]|\+X(?![0-9])|[^+\n]X|^$|.{65}", re.MULTILINE)
+
+
+def odd_codes(codes: list[str]) -> list[str]:
+    """The codes that are empty or not in normal form."""
+    text = "\n".join(codes)
+    if text.count("\n") == len(codes) - 1 and not _SUSPICIOUS.search(text):
+        return []
+    return [code for code in codes if not code or normal_form(code) != code]
 
 
 @dataclass(frozen=True)
@@ -60,9 +73,11 @@ def load_code_tables(version: str = "yb-2.0", root: Path | None = None) -> CodeT
     folder = (root or data_root()) / "codes" / version
     if not folder.is_dir():
         raise SchemeError(f"编码表版本不存在：`{version}`；可用版本见 {folder.parent}")
-    _, files = sealed_files(folder, "codes.yaml")
-    diagnosis = read_table(files, "diagnosis.csv", ("code", "name", "restricted"))
-    procedure = read_table(files, "procedure.csv", ("code", "name", "class", "restricted"))
+    manifest, files = sealed_files(folder, "codes.yaml")
+    if manifest.kind != "codes":
+        raise SchemeError(f"`{folder}` 是 {manifest.kind} 方案，这里需要编码表（kind: codes）")
+    diagnosis = _coded(files, "diagnosis.csv", ("code", "name", "restricted"))
+    procedure = _coded(files, "procedure.csv", ("code", "name", "class", "restricted"))
     return CodeTables(
         diagnosis_names={row[0]: row[1] for row in diagnosis},
         procedure_names={row[0]: row[1] for row in procedure},
@@ -78,4 +93,16 @@ def load_code_tables(version: str = "yb-2.0", root: Path | None = None) -> CodeT
 
 
 def _pairs(files: dict[str, bytes], name: str) -> dict[str, str]:
-    return {row[0]: row[1] for row in read_table(files, name, ("clinical", "insurance"))}
+    return {row[0]: row[1] for row in _coded(files, name, ("clinical", "insurance"))}
+
+
+def _coded(files: dict[str, bytes], name: str, columns: tuple[str, ...]) -> list[list[str]]:
+    """Rows whose first column is a code in normal form that does not repeat: a second one would silently win."""
+    rows = read_table(files, name, columns)
+    codes = [row[0] for row in rows]
+    for code in odd_codes(codes):
+        raise SchemeError(f"表 `{name}` 的编码 `{code}` 不是规范形式，应为 `{normal_form(code)}`；请更正")
+    if len(set(codes)) < len(codes):
+        twice = next(code for code, count in Counter(codes).items() if count > 1)
+        raise SchemeError(f"表 `{name}` 的 `{twice}` 出现两次；请删去一行并重新登记")
+    return rows

@@ -9,6 +9,7 @@ import csv
 import datetime as dt
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -109,11 +110,12 @@ def seal(folder: Path, manifest_name: str = "scheme.yaml") -> int:
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if not text:
         raise SchemeError(f"方案说明文件不存在：{path}；请先写好标题、发布机关与生效日期")
-    head = text.split("\nfiles:")[0].rstrip("\n")
+    # Only the listing of files is replaced: choices may stand behind it.
+    rest = re.sub(r"^files:.*\n?(?:[ \t]+.*\n?|\n)*", "", text, flags=re.MULTILINE).rstrip("\n")
     names = sorted(file.name for file in folder.glob("*.csv"))
     hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     listing = "".join(f"  {name}: {digest}\n" for name, digest in hashes.items())
-    path.write_text(f"{head}\nfiles:\n{listing}", encoding="utf-8")
+    path.write_text(f"{rest}\nfiles:\n{listing}", encoding="utf-8")
     load_manifest(folder, manifest_name)
     return len(hashes)
 
@@ -122,15 +124,22 @@ def read_table(files: dict[str, bytes], name: str, columns: Sequence[str]) -> li
     """Rows of a sealed CSV with exactly these columns. Raises SchemeError with file, line and what was found."""
     if name not in files:
         raise SchemeError(f"方案缺少表 `{name}`；请补齐并运行 `drgdip schemes seal`")
-    rows = csv.reader(io.StringIO(files[name].decode("utf-8"), newline=""))
-    header = next(rows, [])
-    if header != list(columns):
-        raise SchemeError(f"表 `{name}` 的列应为 {','.join(columns)}，实为 {','.join(header)}；请更正表头")
     table: list[list[str]] = []
-    for row in rows:
-        if len(row) != len(columns):
-            raise SchemeError(f"表 `{name}` 第 {rows.line_num} 行应有 {len(columns)} 列，实有 {len(row)} 列")
-        table.append(row)
+    try:
+        rows = csv.reader(io.StringIO(files[name].decode("utf-8"), newline=""))
+        header = next(rows, [])
+        if header != list(columns):
+            raise SchemeError(
+                f"表 `{name}` 的列应为 {','.join(columns)}，实为 {','.join(header)}；请更正表头"
+            )
+        for row in rows:
+            if len(row) != len(columns):
+                raise SchemeError(
+                    f"表 `{name}` 第 {rows.line_num} 行应有 {len(columns)} 列，实有 {len(row)} 列；请更正该行"
+                )
+            table.append(row)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SchemeError(f"表 `{name}` 读不出来（{error}）；应为 UTF-8 的 CSV，请重新导出") from error
     return table
 
 

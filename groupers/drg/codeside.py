@@ -64,7 +64,7 @@ class CodeSide:
 
     def ids_of(self, dictionary: pa.Array) -> np.ndarray:
         """The id of every distinct text of a batch; DROPPED for null and empty ones."""
-        found = pc.index_in(dictionary, value_set=self.known)
+        found = pc.index_in(dictionary.cast(pa.string()), value_set=self.known)
         missing = np.flatnonzero(found.is_null().to_numpy(zero_copy_only=False))
         ids = (
             self._known_ids[found.fill_null(0).to_numpy()]

@@ -17,6 +17,9 @@ import numpy as np
 from groupers.drg.codeside import CodeSide
 from groupers.drg.rulebook import SEVERITIES, RuleBook
 from groupers.drg.rules import COMPARISONS, Always, Atom, Compare, Condition, Hits, Member, Prefix
+from groupers.scheme import SchemeError
+
+MOST_COMPARISONS = 63  # each is one bit of an int64
 
 Bits = np.ndarray  # uint64, shape (cases, words)
 Interval = tuple[np.ndarray, np.ndarray]  # (surely true, possibly true)
@@ -66,6 +69,11 @@ class CompiledBook:
         resolved = [(rule, book.resolve(rule.condition)) for rule in book.active_rules]
         atoms = list(dict.fromkeys(_atoms(book, [condition for _, condition in resolved])))
         self.scalars = tuple(atom for atom in atoms if isinstance(atom, Compare))
+        if len(self.scalars) > MOST_COMPARISONS:
+            raise SchemeError(
+                f"方案 `{book.manifest.name}` 的规则共有 {len(self.scalars)} 种不同的数值或文本比较，"
+                f"最多 {MOST_COMPARISONS} 种；请合并界限相近的比较"
+            )
         self.dx = _side(book, atoms, "dx")
         self.px = _side(book, atoms, "px")
         self._bit_of: dict[tuple[str, int], int] = {}

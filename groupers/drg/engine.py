@@ -216,7 +216,8 @@ def code_lists(column: pa.Array, side: CodeSide) -> CodeLists:
     offsets = column.offsets.to_numpy().astype(np.int64)
     lengths = np.diff(offsets)
     begin, end = (offsets[0], offsets[-1]) if len(offsets) else (0, 0)
-    indices = values.indices.slice(begin, end - begin)
+    # Narrow indices cannot hold the place one past a full dictionary, which stands for null.
+    indices = values.indices.slice(begin, end - begin).cast(pa.int32())
     id_of = side.ids_of(values.dictionary)
     holes = indices.null_count > 0
     ids = (
@@ -260,7 +261,7 @@ def _truth_bits(column: pa.Array, atoms: list[tuple[int, Compare]]) -> np.ndarra
         for bit, atom in atoms:
             if text is not None and COMPARISONS[atom.comparison](text, atom.value):
                 by_text[place] |= 1 << bit
-    return by_text[encoded.indices.fill_null(len(texts)).to_numpy()]
+    return by_text[encoded.indices.cast(pa.int32()).fill_null(len(texts)).to_numpy()]
 
 
 def _distinct(scalars: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:

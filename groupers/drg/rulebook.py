@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from groupers.codes import normal_form, odd_codes
 from groupers.drg.rules import (
     KINDS,
     Atom,
@@ -148,8 +151,12 @@ class RuleBook:
 def check_rulebook(book: RuleBook) -> None:
     """Refuse a scheme that cannot decide every case. Raises SchemeError; what is merely odd is for lint."""
     entered: set[str] = set()
+    seen: set[int] = set()
     last_mdc = None
     for rule in book.rules:
+        if rule.seq in seen:
+            raise SchemeError(f"规则 {rule.seq} 出现两次；规则序号须各不相同，结果才能指明所用规则")
+        seen.add(rule.seq)
         if rule.mdc != last_mdc and rule.mdc in entered:
             raise SchemeError(f"规则 {rule.seq}：{rule.mdc} 的规则不相连；同一 MDC 的规则须连续排列")
         if (rule.kind == "enter") == (rule.mdc in entered):
@@ -171,6 +178,11 @@ def _check_atom(book: RuleBook, rule: Rule, atom: Atom) -> None:
         lists = book.dx_lists if atom.subject.endswith("_dx") else book.px_lists
         if atom.list_name not in lists:
             raise SchemeError(f"规则 {rule.seq} 引用的名单不存在：`{atom.list_name}`；请补名单或更正规则")
+    elif isinstance(atom, Prefix) and normal_form(atom.prefix) != atom.prefix:
+        raise SchemeError(
+            f"规则 {rule.seq} 的前缀 `{atom.prefix}` 不是规范形式，永远无编码与之相符；"
+            f"应为 `{normal_form(atom.prefix)}`"
+        )
     elif isinstance(atom, Hits):
         missing = [name for name in book.families.get(atom.family, ("?",)) if name not in book.dx_lists]
         if missing:
@@ -188,23 +200,16 @@ def load_rulebook(name: str, root: Path | None = None) -> RuleBook:
         families[family].append(list_name)
         list_names[list_name] = title
     aside = read_table(files, "not_for_grouping.csv", ("kind", "code", "name"))
+    _check_normal("not_for_grouping.csv", [code for _, code, _ in aside])
     book = RuleBook(
         manifest=manifest,
         rules=tuple(_rules(files)),
         dx_lists=_lists(files, "dx_lists.csv"),
         px_lists=_lists(files, "px_lists.csv"),
         families={family: tuple(lists) for family, lists in families.items()},
-        severity={
-            row[0]: (row[1], row[2])
-            for row in _unique(
-                "severity.csv", read_table(files, "severity.csv", ("code", "severity", "exclusion_table"))
-            )
-        },
-        exclusions=dict(_pairs(files, "exclusions.csv", ("principal_dx", "exclusion_table"))),
-        drgs=tuple(
-            Drg(*row)
-            for row in _unique("drg.csv", read_table(files, "drg.csv", ("drg", "adrg", "needs", "name")))
-        ),
+        severity=_severity(files),
+        exclusions=dict(_coded(files, "exclusions.csv", ("principal_dx", "exclusion_table"))),
+        drgs=tuple(_drgs(files)),
         adrg_names=dict(_pairs(files, "adrg.csv", ("adrg", "name"))),
         mdc_names=dict(_pairs(files, "mdc.csv", ("mdc", "name"))),
         list_names=list_names,
@@ -221,15 +226,52 @@ def _rules(files: dict[str, bytes]) -> list[Rule]:
         seq, mdc, kind, group, variant, text = row
         if kind not in KINDS:
             raise SchemeError(f"规则 {seq} 的 kind 不认识：`{kind}`；可用：{'、'.join(KINDS)}")
+        if not re.fullmatch(r"[0-9]{1,9}", seq):
+            raise SchemeError(f"表 `rules.csv` 的 seq 应为不大于 999999999 的整数，实为 `{seq}`；请更正")
         rules.append(Rule(int(seq), mdc, kind, group, variant, parse_condition(text, int(seq)), text))
     return rules
 
 
 def _lists(files: dict[str, bytes], name: str) -> dict[str, frozenset[str]]:
+    rows = read_table(files, name, ("list", "code"))
+    _check_normal(name, [code for _, code in rows])
     lists: dict[str, set[str]] = defaultdict(set)
-    for list_name, code in read_table(files, name, ("list", "code")):
+    for list_name, code in rows:
         lists[list_name].add(code)
     return {list_name: frozenset(codes) for list_name, codes in lists.items()}
+
+
+def _severity(files: dict[str, bytes]) -> dict[str, tuple[str, str]]:
+    name = "severity.csv"
+    rows = _unique(name, read_table(files, name, ("code", "severity", "exclusion_table")))
+    _check_normal(name, [row[0] for row in rows])
+    for code, severity, _ in rows:
+        if severity not in SEVERITIES[1:]:
+            raise SchemeError(f"表 `{name}` 的 `{code}`：severity 应为 cc 或 mcc，实为 `{severity}`；请更正")
+    return {code: (severity, table) for code, severity, table in rows}
+
+
+def _drgs(files: dict[str, bytes]) -> Iterator[Drg]:
+    for row in _unique("drg.csv", read_table(files, "drg.csv", ("drg", "adrg", "needs", "name"))):
+        if row[2] not in NEEDS:
+            raise SchemeError(
+                f"表 `drg.csv` 的 `{row[0]}`：needs 应为 {'、'.join(NEEDS)} 之一，实为 `{row[2]}`；请更正"
+            )
+        yield Drg(*row)
+
+
+def _coded(files: dict[str, bytes], name: str, columns: tuple[str, str]) -> list[tuple[str, str]]:
+    pairs = _pairs(files, name, columns)
+    _check_normal(name, [code for code, _ in pairs])
+    return pairs
+
+
+def _check_normal(name: str, codes: list[str]) -> None:
+    """A code that is not in normal form would never be met, and nobody would see it."""
+    for code in odd_codes(codes):
+        raise SchemeError(
+            f"表 `{name}` 的编码 `{code}` 不是规范形式，应为 `{normal_form(code)}`；请更正并重新登记"
+        )
 
 
 def _pairs(files: dict[str, bytes], name: str, columns: tuple[str, str]) -> list[tuple[str, str]]:
