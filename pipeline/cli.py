@@ -18,24 +18,26 @@ from pipeline.errors import InputError, UserError
 rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
 rich_utils.OPTIONS_PANEL_TITLE = "选项"
 rich_utils.COMMANDS_PANEL_TITLE = "命令"
+rich_utils.REQUIRED_LONG_STRING = "[必填]"
+rich_utils.DEFAULT_STRING = "[缺省：{}]"
 
 app = typer.Typer(
     name="drgdip",
-    help="按病组（CHS-DRG 2.0）对住院结算记录分组、定价、结算，逐分可查。",
+    help="按 CHS-DRG 2.0 给住院结算记录分组、定价、结算，每一分钱都查得到来历。",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-schemes_app = typer.Typer(help="分组方案：列出、检查、登记。", no_args_is_help=True)
+schemes_app = typer.Typer(help="分组方案：列出、检查、登记校验值。", no_args_is_help=True)
 regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True)
 app.add_typer(schemes_app, name="schemes")
 app.add_typer(regions_app, name="regions")
 
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出，供程序读取。")]
-Out = Annotated[Path, typer.Option("--out", help="成果所在的文件夹。")]
+Out = Annotated[Path, typer.Option("--out", help="存放结算结果的文件夹。")]
 RegionName = Annotated[str, typer.Argument(metavar="地区", help="地区名，如 demo-rate，或地区文件夹的路径。")]
 Period = Annotated[str, typer.Option("--period", help="结算期，如 2025-10。")]
 Input = Annotated[
-    Path | None, typer.Option("--input", help="出院记录：Parquet 文件或文件夹；缺省用地区的收件箱。")
+    Path | None, typer.Option("--input", help="出院记录：Parquet 文件或文件夹；不给则用地区参数里的收件箱。")
 ]
 
 
@@ -46,9 +48,9 @@ def run(
     input_path: Input = None,
     out: Out = Path("out"),
     control_totals: Annotated[
-        Path | None, typer.Option("--control-totals", help="对账表（CSV）；给出时先核对例数、费用与基金。")
+        Path | None, typer.Option("--control-totals", help="对账表（CSV）；给了就先核对例数、费用、基金。")
     ] = None,
-    memory: Annotated[str, typer.Option("--memory", help="SQL 引擎的内存上限。")] = "3GiB",
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "3GiB",
     as_json: AsJson = False,
 ) -> None:
     """月度结算：校验、分组、定价、结算，写出各医院结算单与全区拨付汇总表。"""
@@ -72,10 +74,10 @@ def validate(
     region: RegionName,
     period: Period,
     input_path: Input = None,
-    out: Annotated[Path | None, typer.Option("--out", help="把发现写成 CSV 的文件。")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="把校验明细另存为这个 CSV 文件。")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """只校验：列出退回、暂挂与提示，不分组不付费。"""
+    """只校验：统计退回、暂挂与提示，不分组、不定价。"""
     from pipeline.progress import stages
     from pipeline.region import load_region
     from pipeline.run import inbox, validate_only
@@ -97,7 +99,7 @@ def group(
     out: Annotated[Path, typer.Option("--out", help="结果文件（Parquet）。")],
     as_json: AsJson = False,
 ) -> None:
-    """只分组：每行输入一行结果（case_id、mdc、adrg、drg、status、severity、rule），次序不变，不退任何行。"""
+    """只分组：每行输入一行结果（case_id、mdc、adrg、drg、status、severity、rule），次序不变，不退回任何一行。"""
     from groupers.drg.engine import Grouper
     from groupers.drg.rulebook import load_rulebook
     from pipeline.group import group_file
@@ -123,10 +125,10 @@ def group(
 def explain(
     case_id: Annotated[str, typer.Argument(metavar="结算ID", help="病例的结算ID。")],
     out: Out = Path("out"),
-    run_id: Annotated[str | None, typer.Option("--run", help="批次号；缺省用各期现行批次。")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="批次号；不给则查各期的现行批次。")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """逐步说明一个病例：读到什么、试了哪些 MDC、合了哪条规则、价钱怎样算出来。"""
+    """逐步说明一个病例：读到什么、试了哪些 MDC、满足哪条规则、钱怎样算出来。"""
     from pipeline.explain import explain as explain_case
     from pipeline.explain import find_run
 
@@ -237,7 +239,7 @@ def schemes_lint(
 def schemes_seal(
     folder: Annotated[Path, typer.Argument(metavar="文件夹", help="本地方案的文件夹。")],
 ) -> None:
-    """改动本地方案后重新登记各文件的 sha256。"""
+    """本地方案改动后，重新登记各文件的校验值（sha256）。"""
     from groupers.scheme import seal
 
     typer.echo(f"已登记 {seal(folder)} 个文件：{folder / 'scheme.yaml'}")
@@ -258,7 +260,7 @@ def regions_list(as_json: AsJson = False) -> None:
 
 @regions_app.command("check")
 def regions_check(region: RegionName, as_json: AsJson = False) -> None:
-    """检查地区参数：日期、权重是否齐全、医院级别、界限处的跳动、国家上限。有错误时退出码 10。"""
+    """检查地区参数：权重、费率是否齐全，医院级别，倍率界限处支付额是否跳档，国家上限；有错误时退出码 10。"""
     from dataclasses import asdict
 
     from pipeline.region import load_region

@@ -11,13 +11,14 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.case_csv import write_case_csv
-from pipeline.hospital_workbook import DOORS, EXCEPTIONS, write_hospital_workbook
+from pipeline.hospital_workbook import DOORS, EXCEPTIONS, PRICE_CLASSES, write_hospital_workbook
 from pipeline.query import store
 from pipeline.region import Region
 from pipeline.region_workbook import write_region_workbook
 from pipeline.statements import Heading
 from pipeline.terms import in_force
 
+STATUSES = {"grouped": "入组", "ambiguous": "歧义", "ungrouped": "未入组"}
 SHORT_LIST = 2_000  # a hospital with at most so many cases gets them as a sheet too
 CASE_HEADERS = {
     "case_id": "结算ID", "insurance_type": "险种代码", "discharge_date": "出院日期", "settlement_date": "结算日期",
@@ -63,7 +64,8 @@ def deliver(
         )  # fmt: skip
         tick(1)
     lost = returned.filter(~pl.col("hospital_id").is_in(listed) | pl.col("hospital_id").is_null())
-    _write_returns(folder / "hospitals" / "unknown_hospital.returned.csv", lost.sort("input_row").collect())
+    if (strangers := lost.sort("input_row").collect()).height:
+        _write_returns(folder / "hospitals" / "unknown_hospital.returned.csv", strangers)
     names = payment.select("hospital_id", "hospital_name").unique("hospital_id")
     write_region_workbook(
         folder / "region.xlsx", head, payment, groups, returned.sort("hospital_id", "input_row").collect(),
@@ -88,13 +90,15 @@ def _one_hospital(
         cases if cases.height <= SHORT_LIST else None,
         case_csv=case_csv, rejected_csv=returned_csv,
     )  # fmt: skip
-    write_case_csv(folder / case_csv, cases, CASE_HEADERS)
+    named = cases.with_columns(
+        pl.col("status").replace(STATUSES), pl.col("price_class").replace(PRICE_CLASSES)
+    )
+    write_case_csv(folder / case_csv, named, CASE_HEADERS)
     _write_returns(folder / returned_csv, returned)
 
 
 def _write_returns(path: Path, returned: pl.DataFrame) -> None:
-    if returned.height or path.name.startswith("H"):
-        write_case_csv(path, returned.with_columns(pl.col("door").replace(DOORS)), RETURN_HEADERS)
+    write_case_csv(path, returned.with_columns(pl.col("door").replace(DOORS)), RETURN_HEADERS)
 
 
 def _balance(by_door: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:

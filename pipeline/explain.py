@@ -19,7 +19,7 @@ from pipeline.terms import FAMILY_NAMES
 from pipeline.workbook import yuan_text
 
 TABLES = ("case_payment", "validated", "grouped", "scored", "findings")
-PAID_DOORS = {"paid": "已付费", "refused": "退回", "held": "暂挂"}
+PAID_DOORS = {"paid": "本期结算", "refused": "退回", "held": "暂挂"}
 
 
 def find_run(out: Path, case_id: str, run: str | None = None) -> tuple[Path, dict[str, Any]]:
@@ -59,7 +59,7 @@ def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
         for found in rows["findings"]
     ]
     if not rows["validated"]:
-        return [*lines, "该记录未通过校验，不进入分组与付费。"]
+        return [*lines, "该记录未通过校验，不进入分组与结算。"]
     case = rows["validated"][0]
     lines += ["", "一、读入", *_what_was_read(case)]
     grouped = rows["grouped"]
@@ -123,12 +123,12 @@ def pricing(scored: dict[str, Any]) -> list[str]:
             f" = {scored['ratio_e4'] // 10000}.{scored['ratio_e4'] % 10000:04d}，{_CLASS[scored['price_class']]}"
         )
     else:
-        lines.append(f"  不计倍率：{_CLASS[scored['price_class']]}")
+        lines.append(f"  不计费用倍率：{_CLASS[scored['price_class']]}")
     lines.append(f"  支付标准（{FAMILY_NAMES[scored['rule']]}）= {_formula(scored, weight, rate, coefficient)}"
                  f" = {yuan_text(scored['standard_fen'])} 元")  # fmt: skip
     own = scored["total_fee_fen"] - scored["pool_fund_fen"]
     lines.append(
-        f"  基金应付（差额法）= 支付标准 {yuan_text(scored['standard_fen'])} −（医疗费 "
+        f"  核定统筹基金（差额法）= 支付标准 {yuan_text(scored['standard_fen'])} −（医疗费 "
         f"{yuan_text(scored['total_fee_fen'])} − 统筹记账 {yuan_text(scored['pool_fund_fen'])} = {yuan_text(own)}）"
         f" = {yuan_text(scored['fund_fen'])} 元"
     )

@@ -13,20 +13,22 @@ from pipeline.statements import Heading, quotient, signed, sums, write_statement
 from pipeline.workbook import Book, Field, Sheet, fitted, open_book
 
 LISTED = 5_000  # DESIGN §9: at most so many exceptions of a kind on a sheet
-EXCEPTIONS = {"高倍率": "high", "低倍率": "low", "未入组": "ungrouped", "歧义": "ambiguous"}
+EXCEPTIONS = {
+    "高倍率": "high", "低倍率": "low", "未入组": "ungrouped", "歧义": "ambiguous", "单列病组": "special",
+}  # fmt: skip
 PRICE_CLASSES = {"normal": "正常", "reversal": "冲销"} | {kind: name for name, kind in EXCEPTIONS.items()}
 DOORS = {"refused": "退回", "held": "暂挂"}
 
 CASE_FIELDS = (
     Field("case_id", "结算ID", "text", 24),
     Field("insurance_name", "险种", "text", 8),
-    Field("discharge_date", "出院日期", "day", 11),
-    Field("settlement_date", "结算日期", "day", 11),
+    Field("discharge_date", "出院日期", "day", 12),
+    Field("settlement_date", "结算日期", "day", 12),
     Field("drg", "病组编码", "text", 9),
-    Field("drg_name", "病组名称", "text", 30),
-    Field("principal_dx", "主要诊断", "text", 12),
+    Field("drg_name", "病组名称", "text", 38),
+    Field("principal_dx", "主要诊断", "text", 15),
     Field("weight", "权重", "weight", 9),
-    Field("rate", "费率", "weight", 13),
+    Field("rate", "费率", "weight", 12),
     Field("coefficient", "系数", "weight", 8),
     Field("total_fee_fen", "医疗费用", "money", 14),
     Field("ratio", "费用倍率", "ratio", 8),

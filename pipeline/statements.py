@@ -167,7 +167,7 @@ LINES = (
     Line("本期预拨金额", "prepay_fen", how="(13)＋(14)", strong=True),
     Line("审核扣款", "audit_step_fen"),
     Line("周转金抵扣", "revolving_step_fen"),
-    Line("质量保证金", "deposit_step_fen", how="(15) × 保证金比例，不足零不扣"),
+    Line("质量保证金", "deposit_step_fen", how="−(15) × 保证金比例，为负不扣"),
     Line("负数结转下期", "carried_step_fen"),
     Line("本期应付", "payable_fen", how="(15)＋(16)＋(17)＋(18)＋(19)", strong=True),
 )
@@ -182,8 +182,8 @@ def write_statement(
     columns.append(("合计", sums(payment)))
     fields = [
         Field("no", "栏次", "index", 6),
-        Field("item", "项目", "text", 26),
-        Field("how", "关系", "text", 28),
+        Field("item", "项目", "text", 28),
+        Field("how", "计算关系", "text", 32),
     ]
     fields += [Field(str(place), name, "money", 20) for place, (name, _) in enumerate(columns)]
     sheet.one_page()

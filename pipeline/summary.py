@@ -22,7 +22,7 @@ def run_summary(folder: Path, manifest: dict[str, Any], fresh: bool) -> list[str
         f"结算病例 {totals['cases']:,}（冲销计 −1）：入组 {totals['grouped']:,}，歧义 {totals['ambiguous']:,}，"
         f"未入组 {totals['ungrouped']:,}；CMI {totals['cmi'] or '—'}",
         f"医疗费 {yuan_text(totals['total_fee_fen'])} 元，支付标准 {yuan_text(totals['standard_fen'])} 元，"
-        f"基金应付 {yuan_text(totals['fund_fen'])} 元，本期拨付 {yuan_text(totals['payable_fen'])} 元",
+        f"核定统筹基金 {yuan_text(totals['fund_fen'])} 元，本期应付 {yuan_text(totals['payable_fen'])} 元",
         f"核对 {len(manifest['audits'])} 项全部相符",
         f"拨付汇总表：{folder / 'region.xlsx'}",
         f"各医院结算单与清单：{folder / 'hospitals'}",

@@ -30,12 +30,14 @@ Cell = tuple[Any, Kind]
 EXACT_FEN = 10**15  # Excel shows 15 significant digits; a larger amount is written as text, not blurred
 LONGEST_TEXT = 8_000
 LINE_HEIGHT = 17  # points
+WIDEST_ON_A4 = 200  # characters; a wider sheet is printed on A3, since on A4 nobody could read it
+A3, A4 = 8, 9  # Excel's paper numbers
 _EPOCH_IN_EXCEL = 25_569  # Excel's serial number of 1970-01-01, polars' day 0
 _UNPRINTABLE = "[\x00-\x1f\x7f\ufffe\uffff]"
 
 _KINDS: dict[Kind, dict[str, Any]] = {
-    "text": {"num_format": "@", "align": "left"},  # "@" keeps `=1+1` text even after an edit
-    "prose": {"align": "left", "text_wrap": True},
+    "text": {"num_format": "@", "align": "left", "indent": 1},  # "@" keeps `=1+1` text even after an edit
+    "prose": {"align": "left", "indent": 1, "text_wrap": True},
     "index": {"num_format": "0", "align": "center"},
     "count": {"num_format": "#,##0"},
     "money": {"num_format": "#,##0.00"},
@@ -46,7 +48,14 @@ _KINDS: dict[Kind, dict[str, Any]] = {
 _ROLES: dict[Role, dict[str, Any]] = {
     "body": {},
     "total": {"bold": True, "bg_color": "#F2F2F2", "top": 2},
-    "header": {"bold": True, "bg_color": "#D9E2F3", "align": "center", "text_wrap": True, "num_format": "@"},
+    "header": {
+        "bold": True,
+        "bg_color": "#D9E2F3",
+        "align": "center",
+        "indent": 0,
+        "text_wrap": True,
+        "num_format": "@",
+    },
     "section": {"bold": True, "bg_color": "#E2EFDA", "align": "left", "num_format": "@"},
 }
 _FONT = {"font_name": "宋体", "font_size": 10, "valign": "vcenter"}
@@ -145,7 +154,7 @@ class Sheet:
     def __init__(self, book: Book, page: Any) -> None:
         self._book, self._page, self._row = book, page, 0
         page.set_landscape()
-        page.set_paper(9)  # A4
+        page.set_paper(A4)
         page.fit_to_pages(1, 0)
         page.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
         page.center_horizontally()
@@ -200,6 +209,8 @@ class Sheet:
         for column, field in enumerate(fields):
             self._page.set_column(column, column, field.width)
             self._page.write_string(self._row, column, clean(field.title), shape)
+        if sum(field.width for field in fields) > WIDEST_ON_A4:
+            self._page.set_paper(A3)
         if filtered:
             self._page.autofilter(self._row, 0, self._row + filtered, len(fields) - 1)
         self._row += 1
@@ -210,7 +221,7 @@ class Sheet:
         """Every row of `frame`, in its order."""
         columns = [(_cells(frame[f.name], f.kind), self._book.format(f.kind, "body")) for f in fields]
         prose = [
-            (values, f.width) for f, (values, _) in zip(fields, columns, strict=True) if f.kind == "prose"
+            (values, f.width - 1) for f, (values, _) in zip(fields, columns, strict=True) if f.kind == "prose"
         ]
         for index in range(frame.height):
             lines = max((_lines(values[index], width) for values, width in prose), default=1)

@@ -144,7 +144,7 @@ def records(sheet: Any, header: int) -> list[dict[str, Any]]:
 
 
 def test_sheets_stand_in_the_order_staff_read_them(tmp_path: Path) -> None:
-    names = ["月度结算单", "病组汇总", "高倍率", "低倍率", "未入组", "歧义", "退回清单"]
+    names = ["月度结算单", "病组汇总", "高倍率", "低倍率", "未入组", "歧义", "单列病组", "退回清单"]
     assert write(tmp_path / "a.xlsx").sheetnames == names
     assert write(tmp_path / "b.xlsx", cases=priced(2)).sheetnames == [*names, "病例明细"]
 
@@ -228,7 +228,8 @@ def test_frozen_panes_formats_and_print_setup(tmp_path: Path) -> None:
     frozen = {sheet.title: sheet.freeze_panes for sheet in book}
     assert frozen["月度结算单"] == "C7" and frozen["病组汇总"] == "C4" and frozen["高倍率"] == "B4"
     for sheet in book:
-        assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == ("landscape", 9)
+        wide = sheet.title in ("高倍率", "低倍率", "未入组", "歧义", "单列病组", "病例明细")  # 17 columns: A3
+        assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == ("landscape", 8 if wide else 9)
         assert sheet.page_setup.fitToWidth in (None, 1) and sheet.sheet_properties.pageSetUpPr.fitToPage
         assert sheet.print_title_rows
     high = book["高倍率"]
