@@ -6,20 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+import duckdb
 
 from groupers.codes import CodeTables, load_code_tables
 from groupers.drg.rulebook import RuleBook, load_rulebook
 from groupers.drg.tell import tell
 from groupers.drg.trace import trace
 from pipeline.errors import UsageMistake
-from pipeline.findings import DOOR_NAMES
-from pipeline.query import engine, parquet_view
-from pipeline.terms import FAMILY_NAMES
-from pipeline.workbook import yuan_text
+from pipeline.query import engine, parquet_view, rows
+from pipeline.words import DOOR_NAMES, FAMILY_NAMES, PAID_DOORS, yuan_text
 
 TABLES = ("case_payment", "validated", "grouped", "scored", "findings")
-PAID_DOORS = {"paid": "本期结算", "refused": "退回", "held": "暂挂"}
 
 
 def find_run(out: Path, case_id: str, run: str | None = None) -> tuple[Path, dict[str, Any]]:
@@ -34,12 +31,9 @@ def find_run(out: Path, case_id: str, run: str | None = None) -> tuple[Path, dic
     for folder in homes:
         with engine(folder.parent) as con:
             parquet_view(con, "case_payment", [folder / "case_payment.parquet"])
-            found = con.sql(
-                "SELECT * FROM case_payment WHERE case_id = $case_id", params={"case_id": case_id}
-            )
-            rows = found.to_arrow_table().to_pylist()
-        if rows:
-            return folder, rows[0]
+            found = rows(con, "SELECT * FROM case_payment WHERE case_id = $case_id", case_id=case_id)
+        if found:
+            return folder, found[0]
     raise UsageMistake(
         f"没有这个病例：`{case_id}`，已查 {len(homes)} 个批次；请核对结算ID或用 --run 指明批次"
     )
@@ -52,31 +46,32 @@ def _is_current(folder: Path) -> bool:
 
 def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
     """Lines that tell one case of a run: what was read, how it was grouped, how it was priced."""
-    rows = {name: _rows(folder, name, payment["input_row"]) for name in TABLES}
+    with engine(folder.parent) as con:
+        known = {name: _rows(con, folder, name, payment["input_row"]) for name in TABLES}
     lines = [f"病例 {payment['case_id']}，批次 {folder.name}，结果：{PAID_DOORS[payment['door']]}"]
     lines += [
         f"  [{DOOR_NAMES[found['severity']]}] {found['message']}（{found['code']}）"
-        for found in rows["findings"]
+        for found in known["findings"]
     ]
-    if not rows["validated"]:
+    if not known["validated"]:
         return [*lines, "该记录未通过校验，不进入分组与结算。"]
-    case = rows["validated"][0]
+    case = known["validated"][0]
     lines += ["", "一、读入", *_what_was_read(case)]
-    grouped = rows["grouped"]
+    grouped = known["grouped"]
     if grouped:
         book, tables = _book_of(folder, grouped[0]), load_code_tables()
         lines += ["", "二、分组", *_grouping(book, tables, case)]
     elif case["reverses"]:
         lines += ["", "二、分组", f"冲销记录：不分组，按原记录 {case['reverses']} 的结果反号。"]
-    if rows["scored"]:
-        lines += ["", "三、定价", *pricing(rows["scored"][0])]
+    if known["scored"]:
+        lines += ["", "三、定价", *pricing(known["scored"][0])]
     return lines
 
 
-def _rows(folder: Path, name: str, input_row: int) -> list[dict[str, Any]]:
+def _rows(con: duckdb.DuckDBPyConnection, folder: Path, name: str, input_row: int) -> list[dict[str, Any]]:
     """Rows of one input row; row groups that cannot hold it are passed over by their statistics."""
-    table = pq.read_table(folder / f"{name}.parquet", filters=[("input_row", "=", input_row)])
-    return list(table.to_pylist())
+    parquet_view(con, name, [folder / f"{name}.parquet"])
+    return rows(con, f"SELECT * FROM {name} WHERE input_row = $input_row", input_row=input_row)
 
 
 def _book_of(folder: Path, grouped: dict[str, Any]) -> RuleBook:

@@ -11,8 +11,9 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
+from pipeline.words import DOOR_NAMES
+
 Door = Literal["refuse", "hold", "warn"]
-DOOR_NAMES: dict[Door, str] = {"refuse": "退回", "hold": "暂挂", "warn": "提示"}
 LONGEST_SHOWN = 60  # characters of a value in a message
 
 FINDINGS_SCHEMA = pa.schema(

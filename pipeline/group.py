@@ -77,18 +77,23 @@ def group_with_evidence(
 
     Each case meets the scheme of its pricing date; `schemes` lists (first day, last day, scheme).
     """
-    cases = passed.filter(pc.is_null(passed.column("reverses"))).combine_chunks()
-    days = cases.column(pricing_by)
+    passed = passed.combine_chunks()
+    original = passed.column("reverses").is_null().to_numpy(zero_copy_only=False)
+    day = passed.column(pricing_by).cast(pa.int32()).to_numpy()
     parts = [EVIDENCE_SCHEMA.empty_table()]
     for name, grouper in groupers.items():
-        mine = np.zeros(cases.num_rows, dtype=bool)
+        mine = np.zeros(passed.num_rows, dtype=bool)
         for first, last, scheme in schemes:
             if scheme == name:
-                within = pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last))
-                mine |= within.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)
-        parts += [_with_evidence(grouper, batch) for batch in cases.filter(pa.array(mine)).to_batches()]
+                mine |= (day >= _day_number(first)) & (day <= _day_number(last))
+        needed = passed.select(["input_row", "case_id", "dx_codes", "px_codes", *grouper.columns])
+        parts += [_with_evidence(grouper, batch) for batch in needed.filter(pa.array(mine & original)).to_batches()]
     grouped = pa.concat_tables(parts)
     return grouped.sort_by("input_row") if len(groupers) > 1 else grouped
+
+
+def _day_number(day: dt.date) -> int:
+    return (day - dt.date(1970, 1, 1)).days
 
 
 def _with_evidence(grouper: Grouper, batch: pa.RecordBatch) -> pa.Table:

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
 from pipeline.errors import AuditBroken
 from pipeline.rounding import MACROS
+
+if TYPE_CHECKING:  # `explain` asks for single rows and starts without Arrow
+    import pyarrow as pa
 
 Scalar = str | int | None
 ROW_GROUP_ROWS = 250_000
@@ -54,13 +57,20 @@ def parquet_view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path
     """Make Parquet files visible as a table. File names are quoted; they come from our own folder listing."""
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     con.execute(
-        f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{quoted}], hive_partitioning = false)"
+        f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{quoted}], "
+        "hive_partitioning = false, union_by_name = true)"
     )
 
 
 def table(con: duckdb.DuckDBPyConnection, name: str, **parameters: Scalar) -> pa.Table:
     """The result of a statement as an Arrow table."""
     return _relation(con, name, parameters).to_arrow_table()
+
+
+def rows(con: duckdb.DuckDBPyConnection, text: str, **parameters: Scalar) -> list[dict[str, Any]]:
+    """A few rows as plain values."""
+    found = con.sql(text, params=parameters)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
 def keep(con: duckdb.DuckDBPyConnection, name: str, **parameters: Scalar) -> None:

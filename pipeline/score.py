@@ -13,7 +13,8 @@ from groupers.drg.rulebook import RuleBook
 from pipeline.findings import FINDINGS_SCHEMA, messages
 from pipeline.query import keep, store, table
 from pipeline.region import Region
-from pipeline.terms import FAMILY_NAMES, Terms, price_tables
+from pipeline.terms import Terms, price_tables
+from pipeline.words import FAMILY_NAMES
 
 
 def group_kinds(book: RuleBook) -> dict[str, str]:

@@ -16,7 +16,8 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import AuditBroken
-from pipeline.workbook import Cell, Field, Kind, Sheet, yuan_text
+from pipeline.words import yuan_text
+from pipeline.workbook import Cell, Field, Kind, Sheet
 
 COUNTS = (
     "cases",

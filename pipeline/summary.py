@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from pipeline.findings import BY_CODE, DOOR_NAMES
-from pipeline.workbook import yuan_text
+from pipeline.findings import BY_CODE
+from pipeline.words import DOOR_NAMES, yuan_text
 
 
 def run_summary(folder: Path, manifest: dict[str, Any], fresh: bool) -> list[str]:

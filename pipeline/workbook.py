@@ -21,6 +21,7 @@ import polars as pl
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
+from pipeline.words import yuan_text
 from pipeline.write import appearing
 
 Kind = Literal["text", "prose", "index", "count", "money", "weight", "ratio", "day"]
@@ -79,11 +80,6 @@ def fitted(fields: Sequence[Field], *rows: Mapping[str, Any]) -> list[Field]:
         return max(field.width, longest + 4)  # the point, a sign, and bold digits
 
     return [replace(field, width=room(field)) if field.kind == "money" else field for field in fields]
-
-
-def yuan_text(fen: int) -> str:
-    """Fen as yuan with two decimals, by integer division: -5 is `-0.05`."""
-    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
 
 
 def yuan(fen: int | None) -> Decimal | str | None:

@@ -23,7 +23,14 @@ _CODED_VALIDATED = pa.schema(
         for field in VALIDATED_SCHEMA
     ]
 )
-_PLAIN = ["case_id", "person_id", "reverses"]  # nearly all distinct: a dictionary would only cost
+# Columns with few distinct values are written as dictionaries; for the rest a dictionary would only cost.
+_FEW_VALUES = (
+    *CODED_COLUMNS, "rule", "decided_by", "severity_code", "excluded_codes",
+    "hospital_id", "insurance_type", "door", "code", "column", "message", "sex", "age_years", "age_days",
+    "birth_weight_g", "admission_weight_g", "admission_date", "discharge_date", "settlement_date", "discharge_way",
+    "care_type", "treatment_kind", "department", "dx_codes", "px_codes", "icu_hours", "ventilator_hours", "place",
+    "insured_area", "stay_days", "ward_transfers",
+)  # fmt: skip
 
 
 class RunWriters:
@@ -39,10 +46,11 @@ class RunWriters:
         }
 
     def _open(self, name: str, schema: pa.Schema) -> pq.ParquetWriter:
-        coded = [field.name for field in schema if field.name not in _PLAIN]
+        coded = [field.name for field in schema if field.name in _FEW_VALUES]
         return pq.ParquetWriter(
             self._folder / f"{name}.parquet", schema, compression="zstd", compression_level=1,
             use_dictionary=[_leaf(schema.field(name)) for name in coded], store_schema=False,
+            write_statistics=["input_row"],  # by which `explain` passes over row groups
         )  # fmt: skip
 
     def batch(self, validated: Validated, grouped: pa.Table) -> None:

@@ -17,7 +17,8 @@ from pipeline.errors import AuditBroken, InputError
 from pipeline.hospital_workbook import write_hospital_workbook
 from pipeline.region_workbook import write_region_workbook
 from pipeline.statements import Heading, cmi, quotient
-from pipeline.workbook import yuan, yuan_text
+from pipeline.words import yuan_text
+from pipeline.workbook import yuan
 
 HEADING = Heading(
     region="示例市",
