@@ -24,8 +24,13 @@ CONSTANTS = {"mdc": "MDCF", "adrg": "FW2", "drg": "FW29", "status": "grouped", "
 def constants(piece: Piece, batch: pa.RecordBatch) -> pa.Table:
     """The result columns of a batch, all alike."""
     zeros = pa.array(np.zeros(batch.num_rows, dtype=np.int32))
-    columns = {name: pa.DictionaryArray.from_arrays(zeros, pa.array([CONSTANTS[name]])) for name in CODED_COLUMNS}
-    columns |= {"case_id": batch.column("case_id"), "rule": pa.array(np.full(batch.num_rows, 208, dtype=np.int32))}
+    columns = {
+        name: pa.DictionaryArray.from_arrays(zeros, pa.array([CONSTANTS[name]])) for name in CODED_COLUMNS
+    }
+    columns |= {
+        "case_id": batch.column("case_id"),
+        "rule": pa.array(np.full(batch.num_rows, 208, dtype=np.int32)),
+    }
     return pa.table([columns[name] for name in GROUPED_CODED.names], schema=GROUPED_CODED)
 
 
