@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# Bounds within which every product fits 38 digits; far beyond any published value.
+MOST_WEIGHT = Decimal(1000)
+Weight = Annotated[Decimal, Field(gt=0, le=MOST_WEIGHT, decimal_places=9)]
+Rate = Annotated[Decimal, Field(gt=0, le=100_000, decimal_places=6)]
+Coefficient = Annotated[Decimal, Field(gt=0, le=10, decimal_places=8)]
+Multiple = Annotated[Decimal, Field(gt=0, le=20, decimal_places=4)]
+Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=4)]
 
 
 class _Closed(BaseModel):
@@ -19,6 +27,12 @@ class Dated(_Closed):
     from_: dt.date = Field(alias="from")
     to: dt.date | None = None
     source: str = Field(min_length=4)
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Dated:
+        if self.to is not None and self.to < self.from_:
+            raise ValueError(f"截止日期 {self.to} 早于起始日期 {self.from_}")
+        return self
 
 
 class SchemeEntry(Dated):
@@ -41,14 +55,14 @@ class WeightsEntry(Dated):
 class RatesEntry(Dated):
     """Yuan per weight by insurance type and hospital level."""
 
-    values: dict[str, dict[str, Decimal]]
+    values: dict[str, dict[str, Rate]]
 
 
 class CoefficientsEntry(Dated):
     """By level; a hospital named here has its own."""
 
-    by_level: dict[str, Decimal]
-    by_hospital: dict[str, Decimal] = {}
+    by_level: dict[str, Coefficient]
+    by_hospital: dict[str, Coefficient] = {}
 
 
 class BaseGroupsEntry(Dated):
@@ -59,19 +73,36 @@ class BaseGroupsEntry(Dated):
     ]
     groups: list[str] = []
     level: str | None = None
-    value: Decimal | None = None
+    value: Rate | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> BaseGroupsEntry:
+        if self.strategy == "rate_of_level" and self.level is None:
+            raise ValueError("rate_of_level 缺 level")
+        if self.strategy.startswith(("fixed_", "capped_")) and self.value is None:
+            raise ValueError(f"{self.strategy} 缺 value")
+        if self.strategy.endswith("_coefficient") and self.value is not None and self.value > 10:
+            raise ValueError(f"系数 {self.value} 超出可精确计算的上限 10")
+        return self
 
 
 class Band(_Closed):
     """A ratio class: threshold, whether it belongs to the class, and how the class is paid."""
 
-    threshold: Decimal
+    threshold: Multiple
     inclusive: bool
     family: Literal["actual", "as_normal", "factor", "excess_share", "keep_excess", "minus_fixed", "cap"]
-    base: Decimal = Decimal(1)
-    share: Decimal | None = None
-    factor: Decimal | None = None
-    weight_le: Decimal | None = None
+    base: Multiple = Decimal(1)
+    share: Share | None = None
+    factor: Multiple | None = None
+    weight_le: Weight | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Band:
+        wanted = {"excess_share": "share", "factor": "factor", "minus_fixed": "factor"}.get(self.family)
+        if wanted and getattr(self, wanted) is None:
+            raise ValueError(f"{self.family} 缺 {wanted}")
+        return self
 
 
 class RatioEntry(Dated):
@@ -84,8 +115,15 @@ class Treatment(_Closed):
     """How a group leaves the normal path: a weight without ratio class, a share of the fee, or the fee."""
 
     treatment: Literal["table_weight", "fixed_weight", "share_of_fee", "by_item"]
-    weight: Decimal | None = None
-    share: Decimal | None = None
+    weight: Weight | None = None
+    share: Multiple | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Treatment:
+        wanted = {"fixed_weight": "weight", "share_of_fee": "share"}.get(self.treatment)
+        if wanted and getattr(self, wanted) is None:
+            raise ValueError(f"{self.treatment} 缺 {wanted}")
+        return self
 
 
 class OffPathEntry(Dated):
@@ -100,16 +138,16 @@ class FundShareEntry(Dated):
 
 
 class SettlementEntry(Dated):
-    prepay_ratio: Decimal = Field(ge=0, le=1)
-    deposit_rate: Decimal = Field(ge=0, le=1)
+    prepay_ratio: Share
+    deposit_rate: Share
 
 
 class Digits(_Closed):
     """Published digits after the point."""
 
-    weight: int = Field(ge=0, le=6)
+    weight: int = Field(ge=0, le=9)
     rate: int = Field(ge=0, le=6)
-    coefficient: int = Field(ge=0, le=6)
+    coefficient: int = Field(ge=0, le=8)
     source: str
 
 
@@ -143,3 +181,19 @@ class Pack(_Closed):
     off_path: list[OffPathEntry] = Field(min_length=1)
     fund_share: list[FundShareEntry] = Field(min_length=1)
     settlement: list[SettlementEntry] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _as_published(self) -> Pack:
+        """Rates and coefficients have no more digits than the pack says their tables print."""
+        rates = [rate for entry in self.rates for by in entry.values.values() for rate in by.values()]
+        coefficients = [
+            number for entry in self.coefficients for by in (entry.by_level, entry.by_hospital) for number in by.values()
+        ]  # fmt: skip
+        for title, numbers, digits in (
+            ("费率", rates, self.digits.rate),
+            ("系数", coefficients, self.digits.coefficient),
+        ):
+            for number in numbers:
+                if -int(number.as_tuple().exponent) > digits:
+                    raise ValueError(f"{title} {number} 的小数位数超出 digits 所定的 {digits} 位")
+        return self

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,7 +22,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.errors import ConfigurationError
-from pipeline.pack import Dated, Pack
+from pipeline.pack import MOST_WEIGHT, Dated, Pack
 
 FOREVER = dt.date(9999, 12, 31)
 
@@ -93,14 +94,34 @@ class _ExactLoader(yaml.SafeLoader):
 
 
 def _mapping(loader: _ExactLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
+    keys = [str(loader.construct_object(key)) for key, _ in node.value]
     for key in keys:
         if keys.count(key) > 1:
             raise yaml.constructor.ConstructorError(None, None, f"重复的项 `{key}`", node.start_mark)
     return loader.construct_mapping(node, deep=True)
 
 
-_ExactLoader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: Decimal(str(node.value)))
+def _number(loader: _ExactLoader, node: yaml.ScalarNode) -> Decimal | int:
+    """A plain decimal number. YAML would read `010` as 8, `69:00` as 4140 and `.inf` as a number."""
+    if not re.fullmatch(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?", node.value) or not re.search(
+        "[0-9]", node.value
+    ):
+        raise yaml.constructor.ConstructorError(None, None, f"不是十进制数 `{node.value}`", node.start_mark)
+    return Decimal(node.value) if "." in node.value else int(node.value)
+
+
+def _day(loader: _ExactLoader, node: yaml.ScalarNode) -> object:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"没有这一天 `{node.value}`", node.start_mark
+        ) from error
+
+
+_ExactLoader.add_constructor("tag:yaml.org,2002:float", _number)
+_ExactLoader.add_constructor("tag:yaml.org,2002:int", _number)
+_ExactLoader.add_constructor("tag:yaml.org,2002:timestamp", _day)
 _ExactLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
@@ -109,16 +130,41 @@ def _parse(path: Path) -> Pack:
         # The loader is a SafeLoader; only the reading of numbers differs.
         return Pack.model_validate(yaml.load(path.read_text(encoding="utf-8"), _ExactLoader))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        found = "" if first["type"] == "missing" else f"，实为 `{str(first['input'])[:40]}`"
-        reason = {"extra_forbidden": "不认识的项", "missing": "缺少此项"}.get(first["type"], first["msg"])
         raise ConfigurationError(
-            f"地区参数有误：{path}，项 `{key}`：{reason}{found}；请对照 docs/region.md 更正"
+            f"地区参数有误：{path}，{_first_mistake(error)}；请对照 docs/region.md 更正"
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        detail = getattr(error, "problem", None) or type(error).__name__
+        mark = getattr(error, "problem_mark", None)
+        detail = (f"第 {mark.line + 1} 行：" if mark else "") + str(
+            getattr(error, "problem", None) or type(error).__name__
+        )
         raise ConfigurationError(f"地区参数读不出来：{path}（{detail}）；请检查文件格式") from error
+
+
+# What pydantic says in English, by its error type; `{}` takes the limit.
+_REASONS = {
+    "extra_forbidden": "不认识的项", "missing": "缺少此项", "greater_than": "须大于 {}", "greater_than_equal": "不得小于 {}",
+    "less_than_equal": "超出可精确计算的上限 {}", "decimal_max_places": "小数位数超出上限 {} 位",
+    "decimal_parsing": "须为十进制数", "decimal_type": "须为十进制数", "int_parsing": "须为整数", "int_type": "须为整数",
+    "bool_parsing": "须为 true 或 false", "bool_type": "须为 true 或 false", "string_type": "须为文字",
+    "string_too_short": "至少写 {} 个字", "literal_error": "只能是 {}", "too_short": "至少要有 {} 项",
+    "date_type": "须为日期，如 2025-01-01", "date_from_datetime_parsing": "须为日期，如 2025-01-01",
+    "date_from_datetime_inexact": "须为日期，如 2025-01-01", "list_type": "须为列表", "dict_type": "须为键与值的表",
+    "model_type": "须为键与值的表",
+}  # fmt: skip
+_LIMITS = ("gt", "ge", "le", "decimal_places", "min_length", "expected")
+
+
+def _first_mistake(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "（全文）"
+    context = first.get("ctx", {})
+    if first["type"] == "value_error":
+        return f"项 `{key}`：{context['error']}"
+    limit = next((str(context[name]) for name in _LIMITS if name in context), "").replace(" or ", " 或 ")
+    reason = _REASONS.get(first["type"], first["msg"]).replace("{}", limit)
+    found = "" if first["type"] == "missing" else f"，实为 `{str(first['input'])[:40]}`"
+    return f"项 `{key}`：{reason}{found}"
 
 
 def _check_dates(path: Path, key: str, entries: Sequence[Dated]) -> None:
@@ -143,8 +189,14 @@ def _read_csv(path: Path, columns: Sequence[str], unique: str | None = None) -> 
                 raise ConfigurationError(
                     f"表头不符：{path} 应以 {','.join(columns)} 开头，实为 {','.join(reader.fieldnames or [])}；请更正"
                 )
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError) as error:
+            rows = []
+            for row in reader:
+                if any(row[column] is None for column in columns):
+                    raise ConfigurationError(
+                        f"表中缺列：{path} 第 {reader.line_num} 行不足 {len(columns)} 列；请补齐"
+                    )
+                rows.append(row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(
             f"地区参数的表读不出来：{path}（{type(error).__name__}）；请检查文件"
         ) from error
@@ -161,7 +213,7 @@ def _read_csv(path: Path, columns: Sequence[str], unique: str | None = None) -> 
 
 def _decimal(path: Path, item: str, text: str, digits: int) -> Decimal:
     try:
-        number = Decimal(text.replace(",", ""))
+        number = Decimal(text)  # a comma is refused: `0,9258` must not become 9258
     except ArithmeticError as error:
         raise ConfigurationError(f"不是数：{path} 的 `{item}` 为 `{text[:40]}`；请填写十进制数") from error
     if not number.is_finite() or -int(number.as_tuple().exponent) > digits:
@@ -170,6 +222,10 @@ def _decimal(path: Path, item: str, text: str, digits: int) -> Decimal:
         )
     if number <= 0:
         raise ConfigurationError(f"权重须大于零：{path} 的 `{item}` 为 {text}；没有权重的病组请删去该行")
+    if number > MOST_WEIGHT:
+        raise ConfigurationError(
+            f"权重超出可精确计算的上限 {MOST_WEIGHT}：{path} 的 `{item}` 为 {text}；请核对"
+        )
     return number
 
 
@@ -185,6 +241,12 @@ def _hospitals(path: Path) -> tuple[Hospital, ...]:
         ]  # fmt: skip
     except ValueError as error:
         raise ConfigurationError(f"医院表日期有误：{path}（{error}）；日期应写作 2025-01-01") from error
+    for hospital in hospitals:
+        if not hospital.hospital_id or hospital.to < hospital.from_:
+            raise ConfigurationError(
+                f"医院表有误：{path}，`{hospital.hospital_id}` 自 {hospital.from_} 至 {hospital.to}；"
+                "编号不得为空，截止日期不得早于起始日期"
+            )
     for before, after in _pairs(
         sorted(hospitals, key=lambda h: (h.hospital_id, h.from_)), lambda h: h.hospital_id
     ):

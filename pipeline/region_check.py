@@ -10,10 +10,11 @@ from groupers.drg.rulebook import RuleBook
 from pipeline.pack import Band
 from pipeline.region import Region
 from pipeline.score import group_kinds
-from pipeline.terms import Terms, amount_of_band, price_of_group, price_of_hospital
+from pipeline.terms import Amount, Terms, amount_of_band, price_of_group, price_of_hospital
 
 MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
 SHOWN = 8
+FOUR_DIGITS = Decimal("0.0001")
 
 
 @dataclass(frozen=True)
@@ -89,19 +90,21 @@ def _bands(terms: Terms) -> list[Problem]:
     reference = terms.ratio.reference
     edges = [("低倍率", terms.ratio.low), *(("高倍率", band) for band in terms.ratio.high)]
     for title, band in edges:
-        amount = amount_of_band(band, reference)
-        # With the reference without coefficient, F = K·S/c and the share carries c: the coefficient cancels.
-        share = amount.fee_share * band.threshold
-        at_edge = amount.multiple + share
-        if reference == "without_coefficient" and amount.fee_share and not amount.share_by_coefficient:
-            continue  # F/S depends on the hospital's coefficient: no single amount to name
         where = f"{terms.valid_from} 起的{title}，界限 {band.threshold}"
-        if at_edge < 0:
-            problems.append(Problem("error", where, f"界限处的支付为 {at_edge} 倍标准，小于零；请更正规则"))
-        elif at_edge != 1:
+        amount = amount_of_band(band, reference)
+        if title == "低倍率" and amount.multiple < 0:
             problems.append(Problem(
-                "warning", where, f"界限处的支付由 1 倍标准跳到 {_plain(at_edge)} 倍标准（{_edge_side(band)}）",
+                "error", where, f"费用趋于零时的支付为 {_plain(amount.multiple)} 倍标准，小于零；请更正规则",
             ))  # fmt: skip
+        for which, at_edge in _at_threshold(terms, band, amount):
+            if at_edge < 0:
+                problems.append(Problem(
+                    "error", where, f"{which}界限处的支付为 {_plain(at_edge)} 倍标准，小于零；请更正规则",
+                ))  # fmt: skip
+            elif at_edge != 1:
+                problems.append(Problem(
+                    "warning", where, f"{which}界限处的支付由 1 倍标准跳到 {_plain(at_edge)} 倍标准（{_edge_side(band)}）",
+                ))  # fmt: skip
     thresholds = [terms.ratio.low.threshold, *(band.threshold for band in terms.ratio.high)]
     if min(thresholds[1:]) <= thresholds[0]:
         problems.append(
@@ -120,42 +123,24 @@ def _bands(terms: Terms) -> list[Problem]:
     return problems
 
 
+def _at_threshold(terms: Terms, band: Band, amount: Amount) -> list[tuple[str, Decimal]]:
+    """The payment at a band's threshold in multiples of S, and for which coefficient where that matters."""
+    share = amount.fee_share * band.threshold
+    if terms.ratio.reference == "with_coefficient" or not share or amount.share_by_coefficient:
+        return [("", amount.multiple + share)]  # F = K·S, or F = K·S/c with a share that carries c
+    # F = K·S/c: the largest coefficient earns least, so the two ends tell the rest.
+    found = {*terms.coefficients.by_level.values(), *terms.coefficients.by_hospital.values()}
+    ends = sorted({min(found), max(found)})
+    return [(f"系数 {c} 的医院，", (amount.multiple + share / c).quantize(FOUR_DIGITS)) for c in ends]
+
+
 def _limits(terms: Terms) -> list[Problem]:
-    problems = []
-    if terms.settlement.deposit_rate > MOST_DEPOSIT:
-        problems.append(Problem(
-            "error", f"{terms.settlement.from_} 起的保证金",
-            f"比例 {terms.settlement.deposit_rate} 超过国家上限 {MOST_DEPOSIT}；请更正",
-        ))  # fmt: skip
-    bounds = (("费率", max((rate for by in terms.rates.values.values() for rate in by.values()), default=Decimal(1)),
-               Decimal(1_000_000)),
-              ("系数", max(terms.coefficients.by_level.values(), default=Decimal(1)), Decimal(10)),
-              ("权重", max(terms.weights.values(), default=Decimal(1)), Decimal(1000)))  # fmt: skip
-    problems += [
-        Problem(
-            "error",
-            f"{terms.valid_from} 起的{name}",
-            f"{name} {value} 超出可精确计算的上限 {most}；请核对单位",
-        )
-        for name, value, most in bounds
-        if value > most
-    ]
-    zeros = [
-        f"{kind}/{level}"
-        for kind, by in terms.rates.values.items()
-        for level, rate in by.items()
-        if rate <= 0
-    ]
-    zeros += [
-        name
-        for name, value in {**terms.coefficients.by_level, **terms.coefficients.by_hospital}.items()
-        if value <= 0
-    ]
-    if zeros:
-        problems.append(
-            Problem("error", f"{terms.valid_from} 起的费率与系数", f"须大于零：{_some(zeros)}；请更正")
-        )
-    return problems
+    if terms.settlement.deposit_rate <= MOST_DEPOSIT:
+        return []
+    return [Problem(
+        "error", f"{terms.settlement.from_} 起的保证金",
+        f"比例 {terms.settlement.deposit_rate} 超过国家上限 {MOST_DEPOSIT}；请更正",
+    )]  # fmt: skip
 
 
 def _edge_side(band: Band) -> str:
