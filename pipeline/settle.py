@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import duckdb
@@ -36,11 +37,9 @@ def settle(
         con, "hospital_payment", folder / "hospital_payment.parquet",
         prepay_ratio_e4=scaled(entry.prepay_ratio, E4), deposit_rate_e4=scaled(entry.deposit_rate, E4),
     )  # fmt: skip
-    laws = audit(con)
-    keep(con, "group_summary")
-    keep(con, "balance")
-    keep(con, "totals")
-    return laws
+    for name in ("group_summary", "balance", "totals"):
+        keep(con, name)
+    return audit(con)
 
 
 def _hospitals(region: Region, day: dt.date) -> pa.Table:
@@ -77,6 +76,8 @@ def _period_amounts(region: Region, period: str) -> pa.Table:
             raise ConfigurationError(
                 f"{where}的金额读不懂：`{row['amount_yuan'][:40]}`；以元计、至多两位小数"
             ) from error
+        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", row["month"]):
+            raise ConfigurationError(f"{where}的月份应写作 2025-10，实为 `{row['month'][:20]}`；请更正")
         if row["month"] == period:
             rows.append({"kind": row["kind"], "hospital_id": row["hospital_id"],
                          "insurance_type": row["insurance_type"], "amount_fen": fen})  # fmt: skip
