@@ -28,13 +28,9 @@ from pipeline.pack import (
 )
 from pipeline.region import FOREVER, Hospital, Region
 
-E4, E6 = 10**4, 10**6
+# The digits that real tables print: weights to 9 (青岛、盐城), rates to 4, coefficients to 8 (盐城).
+E4, E6, E8, E9 = 10**4, 10**6, 10**8, 10**9
 
-FAMILY_NAMES = {
-    "normal": "正常", "actual": "据实", "as_normal": "按标准", "factor": "系数", "excess_share": "超额分担",
-    "keep_excess": "超额据实", "minus_fixed": "扣减倍数", "cap": "封顶",
-    "table_weight": "表列权重", "fixed_weight": "固定权重", "share_of_fee": "费用比例", "by_item": "按项目",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -169,7 +165,7 @@ def price_of_group(terms: Terms, drg: str, kind: str) -> dict[str, object] | Non
         weight = weight or Decimal(0)  # a case paid by its fee carries weight only where the table prints one
     low, high = terms.ratio.low, high_band(terms, weight)
     return {
-        "terms_id": terms.terms_id, "drg": drg, "weight_e6": scaled(weight, E6),
+        "terms_id": terms.terms_id, "drg": drg, "weight_e9": scaled(weight, E9),
         "is_base": drg in terms.base_groups.groups, "on_path": treatment is None,
         **_columns("", amount),
         "low_e4": scaled(low.threshold, E4), "low_inclusive": low.inclusive,
@@ -212,7 +208,7 @@ def price_of_hospital(terms: Terms, levels: Sequence[str], hospital: Hospital, i
     return {
         "terms_id": terms.terms_id, "hospital_id": hospital.hospital_id, "insurance_type": insurance_type,
         "is_base": is_base, "level": hospital.level,
-        "rate_e6": scaled(rate, E6), "coefficient_e6": scaled(coefficient, E6),
+        "rate_e6": scaled(rate, E6), "coefficient_e8": scaled(coefficient, E8),
     }  # fmt: skip
 
 
@@ -267,12 +263,12 @@ _TERMS = pa.schema(
      ("reference_with_coefficient", pa.bool_()), ("negative_kept", pa.bool_())]
 )  # fmt: skip
 _GROUP_PRICES = pa.schema(
-    [("terms_id", pa.string()), ("drg", pa.string()), ("weight_e6", pa.int64()), ("is_base", pa.bool_()),
+    [("terms_id", pa.string()), ("drg", pa.string()), ("weight_e9", pa.int64()), ("is_base", pa.bool_()),
      ("on_path", pa.bool_()), *_amount_fields(""),
      ("low_e4", pa.int64()), ("low_inclusive", pa.bool_()), *_amount_fields("low_"),
      ("high_e4", pa.int64()), ("high_inclusive", pa.bool_()), *_amount_fields("high_")]
 )  # fmt: skip
 _HOSPITAL_PRICES = pa.schema(
     [("terms_id", pa.string()), ("hospital_id", pa.string()), ("insurance_type", pa.string()),
-     ("is_base", pa.bool_()), ("level", pa.string()), ("rate_e6", pa.int64()), ("coefficient_e6", pa.int64())]
+     ("is_base", pa.bool_()), ("level", pa.string()), ("rate_e6", pa.int64()), ("coefficient_e8", pa.int64())]
 )  # fmt: skip

@@ -2,7 +2,7 @@
 SELECT
     s.input_row, s.case_id, s.hospital_id, s.insurance_type, s.discharge_date, s.settlement_date,
     s.drg, n.name AS drg_name, s.status, s.price_class, v.dx_codes[1] AS principal_dx,
-    s.weight::DECIMAL(12, 6) AS weight, s.rate, s.coefficient, s.total_fee_fen,
+    s.weight, s.rate, s.coefficient, s.total_fee_fen,
     (s.ratio_e4::DECIMAL(18, 0) * 0.0001)::DECIMAL(18, 4) AS ratio,
     s.standard_fen, s.pool_fund_fen, s.fund_fen,
     r.name || CASE WHEN s.is_base THEN '（基础病组）' ELSE '' END AS rule_text

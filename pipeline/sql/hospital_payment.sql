@@ -9,12 +9,20 @@ WITH paid AS (
         sum(CASE WHEN price_class = 'high' THEN case_count ELSE 0 END)::BIGINT AS high_cases,
         sum(CASE WHEN status = 'ungrouped' THEN case_count ELSE 0 END)::BIGINT AS ungrouped_cases,
         sum(CASE WHEN status = 'ambiguous' THEN case_count ELSE 0 END)::BIGINT AS ambiguous_cases,
-        sum((weight * 1000000)::BIGINT * case_count)::HUGEINT AS weight_e6,
+        (sum(weight * case_count) * 1000000000)::HUGEINT AS weight_e9,
         sum(total_fee_fen)::HUGEINT AS total_fee_fen,
         sum(pool_fund_fen)::HUGEINT AS pool_fund_fen,
         sum(standard_fen)::HUGEINT AS standard_fen,
         sum(fund_fen)::HUGEINT AS fund_fen
     FROM scored
+    GROUP BY ALL
+),
+taken_back AS (
+    -- A reversal has its own class, so the class of what it takes back is counted off here.
+    SELECT o.hospital_id, o.insurance_type,
+        count(*) FILTER (o.price_class = 'low') AS low_cases, count(*) FILTER (o.price_class = 'high') AS high_cases
+    FROM (SELECT reverses FROM scored WHERE reverses IS NOT NULL) r
+    JOIN scored o ON o.case_id = r.reverses AND o.reverses IS NULL
     GROUP BY ALL
 ),
 turned_away AS (
@@ -42,9 +50,10 @@ steps AS (
     SELECT l.hospital_id, l.insurance_type,
         coalesce(p.cases, 0) AS cases,
         coalesce(t.rejected_rows, 0) AS rejected_rows, coalesce(t.held_rows, 0) AS held_rows,
-        coalesce(p.low_cases, 0) AS low_cases, coalesce(p.high_cases, 0) AS high_cases,
+        coalesce(p.low_cases, 0) - coalesce(b.low_cases, 0) AS low_cases,
+        coalesce(p.high_cases, 0) - coalesce(b.high_cases, 0) AS high_cases,
         coalesce(p.ungrouped_cases, 0) AS ungrouped_cases, coalesce(p.ambiguous_cases, 0) AS ambiguous_cases,
-        coalesce(p.weight_e6, 0) AS weight_e6,
+        coalesce(p.weight_e9, 0) AS weight_e9,
         coalesce(p.total_fee_fen, 0) AS total_fee_fen, coalesce(p.pool_fund_fen, 0) AS pool_fund_fen,
         coalesce(p.standard_fen, 0) AS standard_fen, coalesce(p.fund_fen, 0) AS fund_fen,
         half_away(coalesce(p.fund_fen, 0) * $prepay_ratio_e4, e4()) AS prepay_fen,
@@ -54,15 +63,16 @@ steps AS (
         coalesce(d.revolving_offset_fen, 0) AS revolving_offset_fen
     FROM listed l
     LEFT JOIN paid p USING (hospital_id, insurance_type)
+    LEFT JOIN taken_back b USING (hospital_id, insurance_type)
     LEFT JOIN turned_away t USING (hospital_id, insurance_type)
     LEFT JOIN deducted d USING (hospital_id, insurance_type)
 )
 SELECT
     s.hospital_id, h.name AS hospital_name, h.level, s.insurance_type, i.name AS insurance_name,
     s.cases, s.rejected_rows, s.held_rows, s.low_cases, s.high_cases, s.ungrouped_cases, s.ambiguous_cases,
-    (half_away(s.weight_e6, 100)::DECIMAL(22, 4) * 0.0001)::DECIMAL(18, 4) AS weight_total,
+    (half_away(s.weight_e9, 100000)::DECIMAL(22, 4) * 0.0001)::DECIMAL(18, 4) AS weight_total,
     CASE WHEN s.cases > 0
-         THEN (half_away(s.weight_e6, 100 * s.cases)::DECIMAL(14, 4) * 0.0001)::DECIMAL(10, 4) END AS cmi,
+         THEN (half_away(s.weight_e9, 100000 * s.cases)::DECIMAL(14, 4) * 0.0001)::DECIMAL(10, 4) END AS cmi,
     s.total_fee_fen::BIGINT AS total_fee_fen, s.pool_fund_fen::BIGINT AS pool_fund_fen,
     s.standard_fen::BIGINT AS standard_fen, s.fund_fen::BIGINT AS fund_fen,
     s.prepay_fen::BIGINT AS prepay_fen, s.audit_deduction_fen::BIGINT AS audit_deduction_fen,

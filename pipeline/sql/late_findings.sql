@@ -2,7 +2,7 @@
 SELECT input_row, case_id, hospital_id, refusal AS code,
     CASE refusal WHEN 'no_terms' THEN 'discharge_date' WHEN 'no_weight' THEN 'drg' ELSE 'insurance_type' END AS "column",
     CASE refusal
-        WHEN 'no_terms' THEN CAST(discharge_date AS VARCHAR)
+        WHEN 'no_terms' THEN CAST(pricing_date AS VARCHAR)
         WHEN 'no_weight' THEN drg
         ELSE hospital_id || '、' || insurance_type
     END AS value

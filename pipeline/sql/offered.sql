@@ -3,20 +3,22 @@
 SELECT
     v.input_row, v.case_id, v.hospital_id, v.insurance_type, v.admission_date, v.discharge_date,
     v.settlement_date, v.stay_days, v.total_fee_fen, v.pool_fund_fen,
-    d.day AS pricing_date, g.mdc, g.drg, g.status, d.terms_id, p.* EXCLUDE (terms_id, drg), h.level, h.rate_e6,
-    h.coefficient_e6, t.reference_with_coefficient, t.negative_kept,
+    v.priced_on AS pricing_date, g.mdc, g.drg, g.status, d.terms_id, p.* EXCLUDE (terms_id, drg), h.level, h.rate_e6,
+    h.coefficient_e8, t.reference_with_coefficient, t.negative_kept,
     CASE
         WHEN d.terms_id IS NULL THEN 'no_terms'
-        WHEN p.weight_e6 IS NULL THEN 'no_weight'
+        WHEN p.weight_e9 IS NULL THEN 'no_weight'
         WHEN h.rate_e6 IS NULL THEN 'no_rate'
     END AS refusal
-FROM validated v
-JOIN grouped g USING (input_row)
-LEFT JOIN days d
-    ON d.day = CASE WHEN $pricing_by = 'discharge_date' THEN v.discharge_date ELSE v.settlement_date END
+FROM (
+    SELECT *, CASE WHEN $pricing_by = 'discharge_date' THEN discharge_date ELSE settlement_date END AS priced_on
+    FROM validated
+    WHERE reverses IS NULL
+) v
+LEFT JOIN grouped g USING (input_row) -- a date without a scheme has no group: refused below, never lost
+LEFT JOIN days d ON d.day = v.priced_on
 LEFT JOIN terms t ON t.terms_id = d.terms_id
 LEFT JOIN group_prices p ON p.terms_id = d.terms_id AND p.drg = g.drg
 LEFT JOIN hospital_prices h
     ON h.terms_id = d.terms_id AND h.hospital_id = v.hospital_id
     AND h.insurance_type = v.insurance_type AND h.is_base = p.is_base
-WHERE v.reverses IS NULL

@@ -2,12 +2,12 @@
 -- DESIGN §6, rate method: S = weight × rate × coefficient; amount = multiple·S + fee share·F;
 -- fund (difference) = amount − (F − recorded fund). All over one denominator, rounded once where stored.
 WITH exact AS (
-    -- S in fen is standard_num / 10^16 (three factors of 10^6, yuan to fen 10^2).
+    -- S in fen is standard_num / 10^21 (factors of 10^9, 10^6 and 10^8, yuan to fen 10^2).
     SELECT *,
-        weight_e6::HUGEINT * rate_e6 * coefficient_e6 AS standard_num,
-        weight_e6::HUGEINT * rate_e6
-            * (CASE WHEN reference_with_coefficient THEN coefficient_e6 ELSE 1000000 END) AS reference_num,
-        total_fee_fen * e20() AS fee_num
+        weight_e9::HUGEINT * rate_e6 * coefficient_e8 AS standard_num,
+        weight_e9::HUGEINT * rate_e6
+            * (CASE WHEN reference_with_coefficient THEN coefficient_e8 ELSE 100000000 END) AS reference_num,
+        total_fee_fen * e25() AS fee_num
     FROM offered
     WHERE refusal IS NULL
 ),
@@ -38,23 +38,23 @@ amounts AS (
     SELECT *,
         m_e4 * standard_num
             + n_e4 * total_fee_fen::HUGEINT
-            * (CASE WHEN n_by_coefficient THEN coefficient_e6 * e10() ELSE e16() END) AS amount_num
+            * (CASE WHEN n_by_coefficient THEN coefficient_e8 * e13() ELSE e21() END) AS amount_num
     FROM ruled
 )
 SELECT
     input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
     stay_days, terms_id, mdc, drg, status,
     1 AS case_count,
-    weight_e6, rate_e6, coefficient_e6, is_base, price_class, rule,
+    weight_e9, rate_e6, coefficient_e8, is_base, price_class, rule,
     m_e4 AS multiple_e4, n_e4 AS fee_share_e4, n_by_coefficient AS share_by_coefficient,
     total_fee_fen, pool_fund_fen,
-    half_away(reference_num, e16())::BIGINT AS reference_fen,
+    half_away(reference_num, e21())::BIGINT AS reference_fen,
     CASE WHEN on_path AND reference_num > 0
          THEN half_away(fee_num, reference_num)::BIGINT END AS ratio_e4,
-    half_away(amount_num, e20())::BIGINT AS standard_fen,
+    half_away(amount_num, e25())::BIGINT AS standard_fen,
     half_away(
-        CASE WHEN negative_kept THEN amount_num - (total_fee_fen - pool_fund_fen) * e20()
-             ELSE greatest(0::HUGEINT, amount_num - (total_fee_fen - pool_fund_fen) * e20()) END,
-        e20()
+        CASE WHEN negative_kept THEN amount_num - (total_fee_fen - pool_fund_fen) * e25()
+             ELSE greatest(0::HUGEINT, amount_num - (total_fee_fen - pool_fund_fen) * e25()) END,
+        e25()
     )::BIGINT AS fund_fen
 FROM amounts

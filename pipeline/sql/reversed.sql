@@ -2,9 +2,12 @@
 -- DESIGN §7: it takes the original's priced row with the sign turned; refused with a refused original;
 -- held where the original is unknown or the amounts are not the exact negative; a second one is refused.
 WITH turned AS (
+    -- `nth` counts only reversals that mirror the original: one held for its amounts takes nothing back.
     SELECT v.*,
         o.input_row AS original_row,
-        row_number() OVER (PARTITION BY v.reverses ORDER BY v.settlement_date, v.case_id) AS turn
+        v.total_fee_fen = -o.total_fee_fen AND v.pool_fund_fen = -o.pool_fund_fen
+            AND v.hospital_id = o.hospital_id AND v.insurance_type = o.insurance_type AS mirrors,
+        row_number() OVER (PARTITION BY v.reverses, mirrors ORDER BY v.settlement_date, v.case_id) AS nth
     FROM validated v
     LEFT JOIN validated o ON o.case_id = v.reverses AND o.reverses IS NULL
     WHERE v.reverses IS NOT NULL
@@ -16,12 +19,10 @@ SELECT
         WHEN gone.door = 'refuse' AND v.original_row IS NULL THEN 'reversal_of_refused'
         WHEN v.original_row IS NULL THEN 'reversal_without_original'
         WHEN late.refusal IS NOT NULL THEN 'reversal_of_refused'
-        WHEN v.total_fee_fen <> -p.total_fee_fen OR v.pool_fund_fen <> -p.pool_fund_fen
-            OR v.hospital_id <> p.hospital_id OR v.insurance_type <> p.insurance_type THEN 'reversal_unlike'
-        WHEN v.turn > 1 THEN 'second_reversal'
+        WHEN NOT v.mirrors THEN 'reversal_unlike'
+        WHEN v.nth > 1 THEN 'second_reversal'
     END AS code
 FROM turned v
-LEFT JOIN priced p ON p.input_row = v.original_row
 LEFT JOIN offered late ON late.input_row = v.original_row AND late.refusal IS NOT NULL
 LEFT JOIN (SELECT case_id, min(door) AS door FROM arrivals WHERE door <> 'on' GROUP BY case_id) gone
     ON gone.case_id = v.reverses

@@ -2,9 +2,9 @@
 SELECT
     input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
     stay_days, terms_id, mdc, drg, status, case_count::INTEGER AS case_count,
-    (weight_e6::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) AS weight,
+    (weight_e9::DECIMAL(18, 0) * 0.000000001)::DECIMAL(18, 9) AS weight,
     (rate_e6::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) AS rate,
-    (coefficient_e6::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) AS coefficient,
+    (coefficient_e8::DECIMAL(18, 0) * 0.00000001)::DECIMAL(18, 8) AS coefficient,
     is_base, price_class, rule,
     multiple_e4, fee_share_e4, share_by_coefficient,
     total_fee_fen, pool_fund_fen, reference_fen, ratio_e4, standard_fen, fund_fen, reverses

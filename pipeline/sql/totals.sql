@@ -9,7 +9,7 @@ SELECT
     coalesce(sum(CASE WHEN status = 'ambiguous' THEN case_count ELSE 0 END), 0)::BIGINT AS ambiguous,
     coalesce(sum(CASE WHEN status = 'ungrouped' THEN case_count ELSE 0 END), 0)::BIGINT AS ungrouped,
     CASE WHEN sum(case_count) > 0
-         THEN (half_away(sum((weight * 1000000)::BIGINT * case_count)::HUGEINT, 100 * sum(case_count))
+         THEN (half_away((sum(weight * case_count) * 1000000000)::HUGEINT, 100000 * sum(case_count))
                ::DECIMAL(14, 4) * 0.0001)::DECIMAL(10, 4) END AS cmi,
     coalesce(sum(total_fee_fen), 0)::BIGINT AS total_fee_fen,
     coalesce(sum(standard_fen), 0)::BIGINT AS standard_fen,
