@@ -32,7 +32,7 @@ def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in source.files)
     con.execute(
         f"CREATE OR REPLACE VIEW numbered AS SELECT * FROM read_parquet([{quoted}], "
-        "hive_partitioning = false, filename = true, file_row_number = true)"
+        "hive_partitioning = false, union_by_name = true, filename = true, file_row_number = true)"
     )
     files = pa.table(
         {"filename": [str(file) for file in source.files], "place": list(range(len(source.files)))}

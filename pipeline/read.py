@@ -67,13 +67,13 @@ def open_source(path: Path, columns: Sequence[Column] = DISCHARGES) -> Source:
     """Find the files, check size claims and columns. Raises InputError; nothing of the data is read yet."""
     files = discover(path)
     metadata = {file: _metadata(file) for file in files}
-    present: frozenset[str] | None = None
+    present: frozenset[str] = frozenset()
     pieces: list[Piece] = []
     start = 0
     for file in files:
         _guard(file, metadata[file])
-        names = _check_columns(file, metadata[file].schema.to_arrow_schema(), columns)
-        present = names if present is None else present & names
+        # A column that only some files have keeps its values; the other files have null there.
+        present |= _check_columns(file, _schema(file, metadata[file]), columns)
         for number in range(metadata[file].num_row_groups):
             group = metadata[file].row_group(number)
             bulky = group.num_rows > BULKY_ROWS or group.total_byte_size > BULKY_BYTES
@@ -82,7 +82,7 @@ def open_source(path: Path, columns: Sequence[Column] = DISCHARGES) -> Source:
             start += group.num_rows
     if not start:
         raise InputError(f"输入没有任何记录：{path}；应至少有一行出院记录，请检查导出是否成功")
-    return Source(tuple(files), tuple(columns), present or frozenset(), tuple(pieces), metadata)
+    return Source(tuple(files), tuple(columns), present, tuple(pieces), metadata)
 
 
 def discover(path: Path) -> list[Path]:
@@ -117,13 +117,26 @@ def _metadata(file: Path) -> pq.FileMetaData:
         raise InputError(f"不是 Parquet 文件或已损坏：{file}（{size} 字节）；请重新导出为 Parquet") from error
 
 
+def _schema(file: Path, metadata: pq.FileMetaData) -> pa.Schema:
+    try:
+        return metadata.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"不是 Parquet 文件或已损坏：{file}（列定义读不出来）；请重新导出为 Parquet"
+        ) from error
+
+
 def _guard(file: Path, metadata: pq.FileMetaData) -> None:
     size = max(1, file.stat().st_size)
-    if metadata.num_rows > size * MOST_ROWS_PER_BYTE:
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    if rows > size * MOST_ROWS_PER_BYTE:
         raise InputError(
-            f"文件声称的行数与大小不符：{file}，{size} 字节却称有 {metadata.num_rows} 行；请确认来源并重新导出"
+            f"文件声称的行数与大小不符：{file}，{size} 字节却称有 {rows} 行；请确认来源并重新导出"
         )
-    claimed = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if any(group.num_rows < 0 for group in groups):
+        raise InputError(f"文件声称的行数为负：{file}；文件已损坏，请重新导出")
+    claimed = sum(group.total_byte_size for group in groups)
     if claimed > size * MOST_EXPANSION:
         raise InputError(
             f"文件解压后过大：{file}，{size} 字节将展开为 {claimed} 字节，超过 {MOST_EXPANSION} 倍；请确认来源"
@@ -138,6 +151,8 @@ def _check_columns(file: Path, schema: pa.Schema, columns: Sequence[Column]) -> 
             f"输入缺列：{file} 缺 {names}；文件现有列：{'、'.join(schema.names)}；请按数据约定补齐"
         )
     for column in columns:
+        if schema.names.count(column.name) > 1:
+            raise InputError(f"列名重复：{file} 有多列名为 `{column.name}`；请只留一列后再导出")
         if column.name in schema.names and not _castable(schema.field(column.name).type, column.type):
             raise InputError(
                 f"列类型不符：{file} 的 `{column.name}` 应为 {column.type}，实为 {schema.field(column.name).type}；"
@@ -148,6 +163,8 @@ def _check_columns(file: Path, schema: pa.Schema, columns: Sequence[Column]) -> 
 
 def _castable(found: pa.DataType, expected: pa.DataType) -> bool:
     """Same kind of value in another width; never text for a number, nor a number for text."""
+    if pa.types.is_null(found):  # what exporters write for a column without any value
+        return True
     if pa.types.is_dictionary(found):
         found = found.value_type
     if pa.types.is_string(expected):
@@ -155,11 +172,11 @@ def _castable(found: pa.DataType, expected: pa.DataType) -> bool:
             pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found)
         )
     if pa.types.is_integer(expected):
-        return bool(pa.types.is_integer(found) or pa.types.is_null(found))
+        return bool(pa.types.is_integer(found))
     if pa.types.is_list(expected):
         if not (pa.types.is_list(found) or pa.types.is_large_list(found)):
             return False
-        return pa.types.is_null(found.value_type) or _castable(found.value_type, expected.value_type)
+        return _castable(found.value_type, expected.value_type)
     return bool(found == expected)
 
 
@@ -181,12 +198,10 @@ def stream(source: Source, stage: Callable[[Piece, pa.RecordBatch], Result]) -> 
 def read_piece(source: Source, piece: Piece) -> Iterator[tuple[Piece, pa.RecordBatch]]:
     """The rows of one piece in contract types; a bulky one in slices. Raises InputError where data is damaged."""
     metadata = source.metadata[piece.path]
-    names = [column.name for column in source.columns if column.name in source.present]
-    lists = [
-        metadata.schema.column(number).path
-        for number in range(metadata.num_columns)
-        if metadata.schema.column(number).path.split(".")[0] in ("dx_codes", "px_codes")
-    ]
+    paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    inside = {path.split(".")[0] for path in paths}
+    names = [column.name for column in source.columns if column.name in inside]
+    lists = [path for path in paths if path.split(".")[0] in ("dx_codes", "px_codes")]
     try:
         with pq.ParquetFile(
             piece.path, metadata=metadata, read_dictionary=[] if piece.bulky else lists, memory_map=True
@@ -209,15 +224,36 @@ def _parts(
     source: Source, piece: Piece, table: pa.Table, start: int
 ) -> Iterator[tuple[Piece, pa.RecordBatch]]:
     wanted = [column for column in source.columns if column.name in source.present]
-    arrays = [_conform(table.column(column.name), column) for column in wanted]
+    arrays = [
+        _conform(table.column(column.name), column, piece)
+        if column.name in table.column_names
+        else pa.nulls(table.num_rows, column.type)
+        for column in wanted
+    ]
     conformed = pa.table(arrays, names=[column.name for column in wanted])
     for batch in conformed.to_batches():
         yield Piece(piece.path, piece.row_group, start, batch.num_rows, piece.bulky), batch
         start += batch.num_rows
 
 
-def _conform(column: pa.ChunkedArray, wanted: Column) -> pa.ChunkedArray:
-    """The contract's type. Code lists stay dictionary-encoded; an empty list column gets its type here."""
+def _conform(column: pa.ChunkedArray, wanted: Column, piece: Piece) -> pa.ChunkedArray:
+    """The contract's type. Raises InputError for a number that does not fit it."""
+    try:
+        return _cast(column, wanted)
+    except pa.ArrowInvalid as error:
+        if not pa.types.is_integer(wanted.type):  # texts are not shown: they may name a person
+            raise
+        span = pc.min_max(column)
+        raise InputError(
+            f"数值放不下：{piece.path} 第 {piece.row_group + 1} 个行组的 `{wanted.name}` 应为 {wanted.type}，"
+            f"实有 {span['min']} 至 {span['max']}；请核对单位与数值后重新导出"
+        ) from error
+
+
+def _cast(column: pa.ChunkedArray, wanted: Column) -> pa.ChunkedArray:
+    """Code lists stay dictionary-encoded; an empty list column gets its type here."""
+    if pa.types.is_null(column.type):
+        return column.cast(wanted.type)
     if pa.types.is_list(wanted.type):
         if pa.types.is_large_list(column.type):
             column = column.cast(pa.list_(column.type.value_type))
