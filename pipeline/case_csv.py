@@ -33,6 +33,13 @@ def _shown(name: str, kind: pl.DataType) -> pl.Expr:
         return _yuan(column)
     if isinstance(kind, pl.List):
         column, kind = column.list.join("|"), pl.String()
+    if kind.is_decimal():  # stored with room for any pack's digits; shown with those that say something
+        text = column.cast(pl.String)
+        return (
+            pl.when(text.str.contains(".", literal=True))
+            .then(text.str.strip_chars_end("0").str.strip_chars_end("."))
+            .otherwise(text)
+        )
     if kind == pl.String:
         return pl.when(column.str.contains(_FORMULA)).then("'" + column).otherwise(column)
     return column

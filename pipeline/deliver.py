@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import duckdb
@@ -17,8 +21,10 @@ from pipeline.region import Region
 from pipeline.region_workbook import write_region_workbook
 from pipeline.statements import Heading
 from pipeline.terms import in_force
+from pipeline.words import FAMILY_NAMES
 
 STATUSES = {"grouped": "入组", "ambiguous": "歧义", "ungrouped": "未入组"}
+MANY_CASES = 200_000
 SHORT_LIST = 2_000  # a hospital with at most so many cases gets them as a sheet too
 CASE_HEADERS = {
     "case_id": "结算ID", "insurance_type": "险种代码", "discharge_date": "出院日期", "settlement_date": "结算日期",
@@ -49,29 +55,53 @@ def deliver(
 ) -> int:
     """Write `hospitals/<id>.xlsx`, its lists as CSV, and `region.xlsx`; returns how many hospitals."""
     (folder / "hospitals").mkdir()
-    store(con, "case_list", spill / "case_list.parquet")
     store(con, "returned", spill / "returned.parquet")
     payment = pl.DataFrame(table_of(con, "hospital_payment"))
     groups = pl.DataFrame(table_of(con, "group_summary"))
-    cases = pl.scan_parquet(spill / "case_list.parquet")
+    names = pl.DataFrame(table_of(con, "group_names")).rename({"name": "drg_name"})
+    listed: list[str] = payment["hospital_id"].unique(maintain_order=True).to_list()
+    hospitals = [
+        Hospital(
+            folder, spill, hospital_id, head,
+            payment.filter(pl.col("hospital_id") == hospital_id),
+            groups.filter(pl.col("hospital_id") == hospital_id), names,
+        )
+        for hospital_id in listed
+    ]  # fmt: skip
+    for done, _ in enumerate(_each(write_hospital, hospitals, int(payment["cases"].sum())), start=1):
+        tick(done)
     returned = pl.scan_parquet(spill / "returned.parquet")
-    listed = payment["hospital_id"].unique(maintain_order=True).to_list()
-    for hospital_id in listed:
-        own = pl.col("hospital_id") == hospital_id
-        _one_hospital(
-            folder / "hospitals", str(hospital_id), head, payment.filter(own), groups.filter(own),
-            cases.filter(own).sort("input_row").collect(), returned.filter(own).sort("input_row").collect(),
-        )  # fmt: skip
-        tick(1)
     lost = returned.filter(~pl.col("hospital_id").is_in(listed) | pl.col("hospital_id").is_null())
     if (strangers := lost.sort("input_row").collect()).height:
         _write_returns(folder / "hospitals" / "unknown_hospital.returned.csv", strangers)
-    names = payment.select("hospital_id", "hospital_name").unique("hospital_id")
+    named = payment.select("hospital_id", "hospital_name").unique("hospital_id")
     write_region_workbook(
         folder / "region.xlsx", head, payment, groups, returned.sort("hospital_id", "input_row").collect(),
-        _balance(pl.DataFrame(table_of(con, "balance")), names),
+        _balance(pl.DataFrame(table_of(con, "balance")), named),
     )  # fmt: skip
     return len(listed)
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """What one hospital's files are written from; small enough to hand to another process."""
+
+    folder: Path
+    spill: Path
+    hospital_id: str
+    head: Heading
+    payment: pl.DataFrame
+    groups: pl.DataFrame
+    group_names: pl.DataFrame
+
+
+def _each(work: Callable[[Hospital], None], hospitals: Sequence[Hospital], cases: int) -> Iterator[None]:
+    """Workbooks are written cell by cell in Python, so large months use a process for each core."""
+    if cases < MANY_CASES:
+        yield from map(work, hospitals)
+        return
+    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, hospitals)
 
 
 def table_of(con: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
@@ -79,13 +109,30 @@ def table_of(con: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
     return con.table(name).to_arrow_table()
 
 
-def _one_hospital(
-    folder: Path, hospital_id: str, head: Heading, payment: pl.DataFrame, groups: pl.DataFrame,
-    cases: pl.DataFrame, returned: pl.DataFrame,
-) -> None:  # fmt: skip
-    case_csv, returned_csv = f"{hospital_id}.cases.csv", f"{hospital_id}.returned.csv"
+def write_hospital(one: Hospital) -> None:
+    """The workbook and the two lists of one hospital."""
+    own = pl.col("hospital_id") == one.hospital_id
+    cases = (
+        pl.scan_parquet(one.folder / "scored.parquet")
+        .filter(own)
+        .sort("input_row")
+        .join(one.group_names.lazy(), on="drg", how="left", maintain_order="left")
+        .with_columns(
+            (pl.col("ratio_e4").cast(pl.Decimal(38, 0)) * pl.lit("0.0001").cast(pl.Decimal(38, 4)))
+            .cast(pl.Decimal(18, 4))
+            .alias("ratio"),
+            (
+                pl.col("rule").replace_strict(FAMILY_NAMES)
+                + pl.when("is_base").then(pl.lit("（基础病组）")).otherwise(pl.lit(""))
+            ).alias("rule_text"),
+        )
+        .collect()
+    )
+    returned = pl.scan_parquet(one.spill / "returned.parquet").filter(own).sort("input_row").collect()
+    place = one.folder / "hospitals"
+    case_csv, returned_csv = f"{one.hospital_id}.cases.csv", f"{one.hospital_id}.returned.csv"
     write_hospital_workbook(
-        folder / f"{hospital_id}.xlsx", head, payment, groups,
+        place / f"{one.hospital_id}.xlsx", one.head, one.payment, one.groups,
         cases.filter(pl.col("price_class").is_in(list(EXCEPTIONS.values()))), returned,
         cases if cases.height <= SHORT_LIST else None,
         case_csv=case_csv, rejected_csv=returned_csv,
@@ -93,8 +140,8 @@ def _one_hospital(
     named = cases.with_columns(
         pl.col("status").replace(STATUSES), pl.col("price_class").replace(PRICE_CLASSES)
     )
-    write_case_csv(folder / case_csv, named, CASE_HEADERS)
-    _write_returns(folder / returned_csv, returned)
+    write_case_csv(place / case_csv, named, CASE_HEADERS)
+    _write_returns(place / returned_csv, returned)
 
 
 def _write_returns(path: Path, returned: pl.DataFrame) -> None:

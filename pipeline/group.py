@@ -33,6 +33,7 @@ EVIDENCE_SCHEMA = pa.schema(
     [
         ("input_row", pa.int64()),
         *GROUPED_CODED,
+        ("principal_dx", pa.dictionary(pa.int32(), pa.string())),
         ("decided_by", pa.list_(pa.string())),
         ("severity_code", pa.string()),
         ("excluded_codes", pa.list_(pa.string())),
@@ -87,7 +88,9 @@ def group_with_evidence(
             if scheme == name:
                 mine |= (day >= _day_number(first)) & (day <= _day_number(last))
         needed = passed.select(["input_row", "case_id", "dx_codes", "px_codes", *grouper.columns])
-        parts += [_with_evidence(grouper, batch) for batch in needed.filter(pa.array(mine & original)).to_batches()]
+        parts += [
+            _with_evidence(grouper, batch) for batch in needed.filter(pa.array(mine & original)).to_batches()
+        ]
     grouped = pa.concat_tables(parts)
     return grouped.sort_by("input_row") if len(groupers) > 1 else grouped
 
@@ -103,6 +106,7 @@ def _with_evidence(grouper: Grouper, batch: pa.RecordBatch) -> pa.Table:
     columns = {name: grouped.column(name) for name in grouped.column_names}
     columns |= {name: proof.column(name) for name in proof.column_names}
     columns |= {name: batch.column(name) for name in ("input_row", "case_id")}
+    columns["principal_dx"] = pc.list_element(batch.column("dx_codes"), 0)  # validation leaves none without
     table = pa.table([columns[name] for name in EVIDENCE_SCHEMA.names], names=EVIDENCE_SCHEMA.names)
     check_grouped(table)
     return table.cast(EVIDENCE_SCHEMA)

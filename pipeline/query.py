@@ -79,6 +79,16 @@ def keep(con: duckdb.DuckDBPyConnection, name: str, **parameters: Scalar) -> Non
     relation.create(name.rsplit("/", 1)[-1])
 
 
+def view(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """A statement as a view of its own name: read where it is used, kept nowhere."""
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS {statement(name)}")
+
+
+def drop(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Let go of a kept table: its rows stand in a file by now."""
+    con.execute(f"DROP TABLE {name}")
+
+
 def store(con: duckdb.DuckDBPyConnection, name: str, path: Path, **parameters: Scalar) -> None:
     """The result of a statement as a Parquet file, which is then the table of that name."""
     _relation(con, name, parameters).write_parquet(

@@ -85,7 +85,7 @@ def run_month(
                     parquet_view(con, name, [path])
                 register_prices(con, region, terms, books)
                 tick("score", 0, 1)
-                writers.findings(score(con, region, beside))
+                writers.findings(score(con, beside))
             parquet_view(con, "findings", [beside / "findings.parquet"])
             tick("settle", 0, 1)
             laws = settle(con, region, period, last, beside)

@@ -11,10 +11,9 @@ import pyarrow as pa
 
 from groupers.drg.rulebook import RuleBook
 from pipeline.findings import FINDINGS_SCHEMA, messages
-from pipeline.query import keep, store, table
+from pipeline.query import drop, keep, store, table, view
 from pipeline.region import Region
 from pipeline.terms import Terms, price_tables
-from pipeline.words import FAMILY_NAMES
 
 
 def group_kinds(book: RuleBook) -> dict[str, str]:
@@ -41,8 +40,8 @@ def register_prices(
     ]
     tables["days"] = pa.Table.from_pylist(days, pa.schema([("day", pa.date32()), ("terms_id", pa.string())]))
     names = {group: title for book in books.values() for group, title in book.group_names.items()}
+    tables["conventions"] = pa.table({"pricing_by": [pack.pricing_by]})
     tables["group_names"] = _names("drg", names)
-    tables["rule_names"] = _names("rule", FAMILY_NAMES)
     tables["insurance_types"] = _names("insurance_type", pack.insurance_types)
     for name, content in tables.items():
         con.register(name, content)
@@ -54,15 +53,16 @@ def _names(key: str, names: dict[str, str]) -> pa.Table:
     )
 
 
-def score(con: duckdb.DuckDBPyConnection, region: Region, folder: Path) -> pa.Table:
+def score(con: duckdb.DuckDBPyConnection, folder: Path) -> pa.Table:
     """Price `validated` ⋈ `grouped`; writes scored.parquet and returns the findings of cases that lost their way."""
-    keep(con, "offered", pricing_by=region.pack.pricing_by)
+    view(con, "offered")
     keep(con, "priced")
     keep(con, "reversed")
     store(con, "scored", folder / "scored.parquet")
     late = late_findings(table(con, "late_findings"))
     doors = pl.DataFrame(late).select("input_row", "severity", "code")
     con.register("late_doors", doors.to_arrow())
+    drop(con, "priced")
     return late
 
 

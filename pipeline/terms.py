@@ -32,7 +32,6 @@ from pipeline.region import FOREVER, Hospital, Region
 E4, E6, E8, E9 = 10**4, 10**6, 10**8, 10**9
 
 
-
 @dataclass(frozen=True)
 class Amount:
     """A payment rule as `multiple`·S + `fee_share`·F, the fee share times the coefficient where said."""

@@ -7,12 +7,13 @@ lists. Pandera holds the contract at the border (`contracts.py`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.codelists import (
     KNOWN,
@@ -30,6 +31,7 @@ from pipeline.tables import DISCHARGE_SCHEMA, DISCHARGES, MONEY_COLUMNS
 LONGEST_TEXT = 200
 MOST_CODES = 100
 MOST_FEN = 10_000_000_000  # one hundred million yuan: a unit slip, not a bill
+CALENDAR_DAYS = (-719_162, 2_932_896)  # 0001-01-01 and 9999-12-31, counted from 1970-01-01
 DISCHARGE_WAYS = ("1", "2", "3", "4", "5", "9")
 PLACES = ("local", "province", "country")
 
@@ -48,6 +50,9 @@ ARRIVALS_SCHEMA = pa.schema(
 )
 
 
+Interval = tuple[dt.date, dt.date, tuple[str, ...]]  # first day, last day, hospitals
+
+
 @dataclass(frozen=True)
 class Yardstick:
     """What a batch is measured against, resolved for one region and period."""
@@ -55,7 +60,7 @@ class Yardstick:
     dx: Vocabulary
     px: Vocabulary
     hospitals: pl.DataFrame  # hospital_id, in_force_from, in_force_to
-    clinical: pl.DataFrame  # hospital_id, clinical_from, clinical_to: hospitals that declare 国临版
+    clinical: tuple[Interval, ...]  # which hospitals declare 国临版, from when to when
     insurance_types: tuple[str, ...]
     period_column: str
     period_first: dt.date
@@ -86,7 +91,7 @@ def validate(batch: pa.RecordBatch, start: int, yardstick: Yardstick) -> Validat
     ]
     findings = pl.concat(found) if found else _no_findings()
     findings = findings.sort(
-        ["input_row", pl.col("code").replace_strict(RANK, return_dtype=pl.Int32), "value"]
+        ["input_row", pl.col("code").replace_strict(RANK, return_dtype=pl.Int32), "value", "column"]
     )
     arrivals = _doors(frame, findings)
     on = (arrivals["door"] == "on").to_arrow()
@@ -109,13 +114,24 @@ def validate(batch: pa.RecordBatch, start: int, yardstick: Yardstick) -> Validat
 
 
 def _completed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with every column of the contract; those the file lacks are null."""
-    arrays = [
-        batch.column(column.name)
-        if column.name in batch.schema.names
-        else pa.nulls(batch.num_rows, column.type)
-        for column in DISCHARGES
-    ]
+    """The batch with every column of the contract; those the file lacks are null.
+
+    Null too: an empty `reverses`, as CSV-minded exporters write it, and days outside the calendar, which no
+    library prints.
+    """
+    arrays = []
+    for column in DISCHARGES:
+        if column.name not in batch.schema.names:
+            arrays.append(pa.nulls(batch.num_rows, column.type))
+            continue
+        array = batch.column(column.name)
+        if column.name == "reverses":
+            array = pc.if_else(pc.equal(array, ""), None, array)
+        elif pa.types.is_date(column.type):
+            days = array.cast(pa.int32())
+            outside = pc.or_(pc.less(days, CALENDAR_DAYS[0]), pc.greater(days, CALENDAR_DAYS[1]))
+            array = pc.if_else(outside, None, array)
+        arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in DISCHARGES])
 
 
@@ -134,16 +150,18 @@ def _scalars(batch: pa.RecordBatch, start: int, yardstick: Yardstick) -> pl.Data
             pl.col("reverses").is_not_null().alias("is_reversal"),
         )
     )
-    return (
-        frame.join(yardstick.hospitals, on="hospital_id", how="left", maintain_order="left")
-        .join(yardstick.clinical, on="hospital_id", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("discharge_date")
-            .is_between("clinical_from", "clinical_to")
-            .fill_null(False)
-            .alias("is_clinical")
-        )
+    return frame.join(yardstick.hospitals, on="hospital_id", how="left", maintain_order="left").with_columns(
+        _within(yardstick.clinical).alias("is_clinical")
     )
+
+
+def _within(intervals: Sequence[Interval]) -> pl.Expr:
+    """The hospital's interval covers the day of discharge."""
+    held = [
+        pl.col("hospital_id").is_in(list(hospitals)) & pl.col("discharge_date").is_between(first, last)
+        for first, last, hospitals in intervals
+    ]
+    return pl.any_horizontal(pl.lit(False), *held).fill_null(False)
 
 
 def _clinical_rows(frame: pl.DataFrame) -> np.ndarray:
@@ -157,9 +175,14 @@ def _checks(yardstick: Yardstick) -> Iterator[tuple[str, str, pl.Expr, pl.Expr]]
     for column in DISCHARGES:
         name = column.name
         if column.filled:
-            yield "missing_value", name, col(name).is_null(), pl.lit(f"`{name}`（{column.meaning}）")
+            empty = col(name).is_null()
+            if name in ("case_id", "person_id"):  # other texts have checks of their own
+                empty |= col(name) == ""
+            yield "missing_value", name, empty, pl.lit(f"`{name}`（{column.meaning}）")
         if pa.types.is_string(column.type):
-            yield "oversized_text", name, col(name).str.len_bytes() > LONGEST_TEXT, col(name).str.slice(0, 20)
+            # A person's number never stands in a message.
+            shown = pl.lit(f"`{name}`") if name == "person_id" else col(name).str.slice(0, 20)
+            yield "oversized_text", name, col(name).str.len_bytes() > LONGEST_TEXT, shown
     for name in ("case_id", "hospital_id", "reverses"):
         yield "bad_character", name, col(name).str.contains(r"[\x00-\x1f\x7f]"), pl.lit(f"`{name}`")
     yield "unknown_sex", "sex", clinical & ~col("sex").is_in(["1", "2"]), col("sex")

@@ -25,7 +25,7 @@ _CODED_VALIDATED = pa.schema(
 )
 # Columns with few distinct values are written as dictionaries; for the rest a dictionary would only cost.
 _FEW_VALUES = (
-    *CODED_COLUMNS, "rule", "decided_by", "severity_code", "excluded_codes",
+    *CODED_COLUMNS, "rule", "decided_by", "principal_dx", "severity_code", "excluded_codes",
     "hospital_id", "insurance_type", "door", "code", "column", "message", "sex", "age_years", "age_days",
     "birth_weight_g", "admission_weight_g", "admission_date", "discharge_date", "settlement_date", "discharge_way",
     "care_type", "treatment_kind", "department", "dx_codes", "px_codes", "icu_hours", "ventilator_hours", "place",

@@ -21,7 +21,7 @@ from pipeline.codelists import (
 )
 from pipeline.errors import UsageMistake
 from pipeline.region import FOREVER, Region
-from pipeline.validate import Yardstick
+from pipeline.validate import Interval, Yardstick
 
 
 def period_days(period: str) -> tuple[dt.date, dt.date]:
@@ -107,19 +107,13 @@ def _in_force(region: Region) -> pl.DataFrame:
     )
 
 
-def _clinical(region: Region) -> pl.DataFrame:
-    """Intervals in which a hospital declares 国临版; at most one per hospital."""
-    rows: dict[str, tuple[dt.date, dt.date]] = {}
+def _clinical(region: Region) -> tuple[Interval, ...]:
+    """Which hospitals declare 国临版 in which interval; what is not declared is not mapped."""
     entries = region.pack.codes
+    everyone = {hospital.hospital_id for hospital in region.hospitals}
+    intervals = []
     for entry, later in zip(entries, [*entries[1:], None], strict=True):
         end = entry.to or (later.from_ - dt.timedelta(days=1) if later else FOREVER)
-        everyone = {hospital.hospital_id for hospital in region.hospitals}
         declared = set(entry.clinical) if entry.default == "insurance" else everyone - set(entry.insurance)
-        for hospital_id in declared:
-            begin = rows[hospital_id][0] if hospital_id in rows else entry.from_
-            rows[hospital_id] = (begin, end)
-    return pl.DataFrame(
-        [(hospital_id, first, last) for hospital_id, (first, last) in sorted(rows.items())],
-        schema={"hospital_id": pl.String, "clinical_from": pl.Date, "clinical_to": pl.Date},
-        orient="row",
-    )
+        intervals.append((entry.from_, end, tuple(sorted(declared))))
+    return tuple(intervals)

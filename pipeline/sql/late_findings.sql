@@ -6,7 +6,7 @@ SELECT input_row, case_id, hospital_id, refusal AS code,
         WHEN 'no_weight' THEN drg
         ELSE hospital_id || '、' || insurance_type
     END AS value
-FROM offered WHERE refusal IS NOT NULL
+FROM priced WHERE refusal IS NOT NULL
 UNION ALL
 SELECT input_row, case_id, hospital_id, code, 'reverses', reverses FROM reversed WHERE code IS NOT NULL
 ORDER BY input_row, code

@@ -1,4 +1,5 @@
--- priced: one row per priced discharge, reversals not yet among them (grain: input_row).
+-- priced: one row per discharge that may be priced, reversals not yet among them (grain: input_row); a row with
+-- a `refusal` has no amounts.
 -- DESIGN §6, rate method: S = weight × rate × coefficient; amount = multiple·S + fee share·F;
 -- fund (difference) = amount − (F − recorded fund). All over one denominator, rounded once where stored.
 WITH exact AS (
@@ -9,7 +10,6 @@ WITH exact AS (
             * (CASE WHEN reference_with_coefficient THEN coefficient_e8 ELSE 100000000 END) AS reference_num,
         total_fee_fen * e25() AS fee_num
     FROM offered
-    WHERE refusal IS NULL
 ),
 classed AS (
     SELECT *,
@@ -43,7 +43,7 @@ amounts AS (
 )
 SELECT
     input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
-    stay_days, terms_id, mdc, drg, status,
+    stay_days, principal_dx, terms_id, mdc, drg, status, refusal,
     1 AS case_count,
     weight_e9, rate_e6, coefficient_e8, is_base, price_class, rule,
     m_e4 AS multiple_e4, n_e4 AS fee_share_e4, n_by_coefficient AS share_by_coefficient,

@@ -1,7 +1,8 @@
--- scored: one row per discharge or reversal that is paid (grain: input_row), in input order.
+-- scored: one row per discharge or reversal that is paid (grain: input_row), by hospital in input order,
+-- so that one hospital's cases lie together.
 SELECT
     input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
-    stay_days, terms_id, mdc, drg, status, case_count::INTEGER AS case_count,
+    stay_days, principal_dx, terms_id, mdc, drg, status, case_count::INTEGER AS case_count,
     (weight_e9::DECIMAL(18, 0) * 0.000000001)::DECIMAL(18, 9) AS weight,
     (rate_e6::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) AS rate,
     (coefficient_e8::DECIMAL(18, 0) * 0.00000001)::DECIMAL(18, 8) AS coefficient,
@@ -9,7 +10,7 @@ SELECT
     multiple_e4, fee_share_e4, share_by_coefficient,
     total_fee_fen, pool_fund_fen, reference_fen, ratio_e4, standard_fen, fund_fen, reverses
 FROM (
-    SELECT *, NULL::VARCHAR AS reverses FROM priced
+    SELECT *, NULL::VARCHAR AS reverses FROM priced WHERE refusal IS NULL
     UNION ALL BY NAME
     SELECT p.* REPLACE (
             r.input_row AS input_row, r.case_id AS case_id, r.settlement_date AS settlement_date,
@@ -21,4 +22,4 @@ FROM (
     JOIN priced p ON p.input_row = r.original_row
     WHERE r.code IS NULL
 )
-ORDER BY input_row
+ORDER BY hospital_id, input_row
