@@ -11,10 +11,13 @@ from functools import cache
 import pandera.polars as pa_polars
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from pandera.errors import SchemaError
 
 from pipeline.errors import AuditBroken
 from pipeline.tables import DISCHARGES, GROUPED_SCHEMA
+
+CALENDAR_DAYS = (-719_162, 2_932_896)  # 0001-01-01 and 9999-12-31, counted from 1970-01-01
 
 _POLARS_TYPES = {
     pa.string(): pl.String,
@@ -65,6 +68,28 @@ def grouped_contract() -> pa_polars.DataFrameSchema:
     return pa_polars.DataFrameSchema(
         {**text, "rule": pa_polars.Column(pl.Int32, nullable=True)}, checks=[placed], name="grouped"
     )
+
+
+def completed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with every column of the contract; those the file lacks are null.
+
+    Null too: an empty `reverses`, as CSV-minded exporters write it, and days outside the calendar, which no
+    library prints.
+    """
+    arrays = []
+    for column in DISCHARGES:
+        if column.name not in batch.schema.names:
+            arrays.append(pa.nulls(batch.num_rows, column.type))
+            continue
+        array = batch.column(column.name)
+        if column.name == "reverses":
+            array = pc.if_else(pc.equal(array, ""), None, array)
+        elif pa.types.is_date(column.type):
+            days = array.cast(pa.int32())
+            outside = pc.or_(pc.less(days, CALENDAR_DAYS[0]), pc.greater(days, CALENDAR_DAYS[1]))
+            array = pc.if_else(outside, None, array)
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in DISCHARGES])
 
 
 def check_discharges(passed: pa.Table) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.codelists import (
     KNOWN,
@@ -24,14 +23,13 @@ from pipeline.codelists import (
     CodeColumn,
     Vocabulary,
 )
-from pipeline.contracts import check_discharges
+from pipeline.contracts import check_discharges, completed
 from pipeline.findings import BY_CODE, FINDINGS_SCHEMA, RANK, messages
 from pipeline.tables import DISCHARGE_SCHEMA, DISCHARGES, MONEY_COLUMNS
 
 LONGEST_TEXT = 200
 MOST_CODES = 100
 MOST_FEN = 10_000_000_000  # one hundred million yuan: a unit slip, not a bill
-CALENDAR_DAYS = (-719_162, 2_932_896)  # 0001-01-01 and 9999-12-31, counted from 1970-01-01
 DISCHARGE_WAYS = ("1", "2", "3", "4", "5", "9")
 PLACES = ("local", "province", "country")
 
@@ -60,6 +58,7 @@ class Yardstick:
     dx: Vocabulary
     px: Vocabulary
     hospitals: pl.DataFrame  # hospital_id, in_force_from, in_force_to
+    out_of_force: tuple[Interval, ...]  # gaps between a hospital's intervals
     clinical: tuple[Interval, ...]  # which hospitals declare 国临版, from when to when
     insurance_types: tuple[str, ...]
     period_column: str
@@ -80,7 +79,7 @@ class Validated:
 
 def validate(batch: pa.RecordBatch, start: int, yardstick: Yardstick) -> Validated:
     """Check every row of a batch whose first row stands at input position `start`."""
-    batch = _completed(batch)
+    batch = completed(batch)
     frame = _scalars(batch, start, yardstick)
     dx = yardstick.dx.read(batch.column("dx_codes"), _clinical_rows(frame))
     px = yardstick.px.read(batch.column("px_codes"), _clinical_rows(frame))
@@ -111,28 +110,6 @@ def validate(batch: pa.RecordBatch, start: int, yardstick: Yardstick) -> Validat
         findings.to_arrow().cast(FINDINGS_SCHEMA),
         arrivals.select(ARRIVALS_SCHEMA.names).to_arrow().cast(ARRIVALS_SCHEMA),
     )
-
-
-def _completed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with every column of the contract; those the file lacks are null.
-
-    Null too: an empty `reverses`, as CSV-minded exporters write it, and days outside the calendar, which no
-    library prints.
-    """
-    arrays = []
-    for column in DISCHARGES:
-        if column.name not in batch.schema.names:
-            arrays.append(pa.nulls(batch.num_rows, column.type))
-            continue
-        array = batch.column(column.name)
-        if column.name == "reverses":
-            array = pc.if_else(pc.equal(array, ""), None, array)
-        elif pa.types.is_date(column.type):
-            days = array.cast(pa.int32())
-            outside = pc.or_(pc.less(days, CALENDAR_DAYS[0]), pc.greater(days, CALENDAR_DAYS[1]))
-            array = pc.if_else(outside, None, array)
-        arrays.append(array)
-    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in DISCHARGES])
 
 
 def _scalars(batch: pa.RecordBatch, start: int, yardstick: Yardstick) -> pl.DataFrame:
@@ -198,7 +175,7 @@ def _checks(yardstick: Yardstick) -> Iterator[tuple[str, str, pl.Expr, pl.Expr]]
         yield "negative_money", name, clinical & (col(name) < 0), pl.lit(f"`{name}` ") + text(name) + " 分"
         yield "absurd_amount", name, (col(name) > MOST_FEN) | (col(name) < -MOST_FEN), text(name)
     yield "unknown_hospital", "hospital_id", col("in_force_from").is_null(), col("hospital_id")
-    away = ~col("discharge_date").is_between("in_force_from", "in_force_to")
+    away = ~col("discharge_date").is_between("in_force_from", "in_force_to") | _within(yardstick.out_of_force)
     yield "hospital_not_in_force", "hospital_id", away, col("hospital_id")
     known = col("insurance_type").is_in(list(yardstick.insurance_types))
     yield "unknown_insurance_type", "insurance_type", ~known, col("insurance_type")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -47,6 +48,7 @@ def yardstick(
         dx=Vocabulary("dx_codes", tables.clinical_dx, _dx_traits(books, tables).__getitem__),
         px=Vocabulary("px_codes", tables.clinical_px, _px_traits(books, tables).__getitem__),
         hospitals=_in_force(region),
+        out_of_force=_out_of_force(region),
         clinical=_clinical(region),
         insurance_types=tuple(region.pack.insurance_types),
         period_column=region.pack.period_by,
@@ -95,7 +97,7 @@ def _px_traits(books: list[RuleBook], tables: CodeTables) -> _Traits:
 
 
 def _in_force(region: Region) -> pl.DataFrame:
-    """From the first to the last day of every hospital, whatever its level in between."""
+    """From the first to the last day of every hospital, whatever its level; for gaps see `_out_of_force`."""
     rows: dict[str, tuple[dt.date, dt.date]] = {}
     for hospital in region.hospitals:
         before = rows.get(hospital.hospital_id, (hospital.from_, hospital.to))
@@ -104,6 +106,16 @@ def _in_force(region: Region) -> pl.DataFrame:
         [(hospital_id, first, last) for hospital_id, (first, last) in rows.items()],
         schema={"hospital_id": pl.String, "in_force_from": pl.Date, "in_force_to": pl.Date},
         orient="row",
+    )
+
+
+def _out_of_force(region: Region) -> tuple[Interval, ...]:
+    """The intervals between a hospital's leaving and its return."""
+    in_order = sorted(region.hospitals, key=lambda hospital: (hospital.hospital_id, hospital.from_))
+    return tuple(
+        (before.to + dt.timedelta(days=1), after.from_ - dt.timedelta(days=1), (before.hospital_id,))
+        for before, after in pairwise(in_order)
+        if before.hospital_id == after.hospital_id and before.to + dt.timedelta(days=1) < after.from_
     )
 
 
