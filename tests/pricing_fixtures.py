@@ -1,0 +1,203 @@
+"""The smallest production path through the money: a pack on disk, cases as rows, SQL tables out.
+
+A pack is written as region.yaml (JSON is YAML), read by `load_region` and resolved by `resolve`; the SQL is
+the run's own. Only the grouping is given instead of computed: a case says its group and status.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.query import engine
+from pipeline.region import Region, load_region
+from pipeline.score import register_prices, score
+from pipeline.settle import settle
+from pipeline.tables import DISCHARGE_SCHEMA
+from pipeline.terms import resolve
+from pipeline.validate import ARRIVALS_SCHEMA
+
+DAY = dt.date(2025, 10, 1)
+LAST_DAY = dt.date(2025, 12, 31)
+SCHEME = "scheme-under-test"
+SOURCE = "测试取值"
+KINDS = {
+    "AA": "grouped",
+    "BB": "grouped",
+    "CC": "grouped",
+    "DD": "grouped",
+    "XQY": "ambiguous",
+    "0000": "ungrouped",
+}
+HOSPITALS = {"H1": "一级", "H2": "二级", "H3": "三级"}
+TYPES = {"310": "职工", "390": "居民"}
+
+
+def dated(**entry: Any) -> dict[str, Any]:
+    """A dated entry from the first day on unless said otherwise."""
+    return {"from": "2025-01-01", "source": SOURCE, **entry}
+
+
+def plain_pack(**changes: Any) -> dict[str, Any]:
+    """region.yaml as plain data; numbers are text. Rates and coefficients in the size of real ones."""
+    return {
+        "name": "under-test", "title": "测试地区", "version": "1", "inbox": "none",
+        "period_by": "settlement_date", "pricing_by": "discharge_date",
+        "insurance_types": dict(TYPES), "place_codes": {"1": "local"}, "levels": ["一级", "二级", "三级"],
+        "digits": {"weight": 9, "rate": 4, "coefficient": 8, "source": SOURCE},
+        "rounding": {"unit": "fen", "direction": "half_away_from_zero", "source": SOURCE},
+        "scheme": [dated(name=SCHEME)], "codes": [dated(default="insurance")],
+        "weights": [dated(file="weights.csv", scheme=SCHEME)],
+        "rates": [dated(values={"310": {"一级": "6900", "二级": "9575.25", "三级": "11500"},
+                                "390": {"一级": "4950", "二级": "6600.01", "三级": "9000"}})],
+        "coefficients": [dated(by_level={"一级": "0.9", "二级": "0.92", "三级": "1.0476"}, by_hospital={})],
+        "base_groups": [dated(strategy="none", groups=[])],
+        "ratio": [dated(reference="with_coefficient",
+                        low={"threshold": "0.4", "inclusive": True, "family": "actual"},
+                        high=[{"threshold": "3", "inclusive": True, "family": "as_normal"}])],
+        "off_path": [dated(ungrouped={"treatment": "fixed_weight", "weight": "0.2"},
+                           ambiguous={"treatment": "table_weight"}, groups={})],
+        "fund_share": [dated(method="difference", negative="keep")],
+        "settlement": [dated(prepay_ratio="0.95", deposit_rate="0.05")],
+        **changes,
+    }  # fmt: skip
+
+
+WEIGHTS = {"AA": "0.9258", "BB": "1", "CC": "4.0001", "XQY": "0.7", "DD": "0.000123457"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One discharge after grouping; fees in fen."""
+
+    case_id: str
+    drg: str = "AA"
+    total_fee_fen: int = 900_000
+    pool_fund_fen: int = 540_000
+    hospital_id: str = "H2"
+    insurance_type: str = "310"
+    discharge_date: dt.date = DAY
+    settlement_date: dt.date = DAY
+    stay_days: int = 7
+    reverses: str | None = None
+    door: str = "on"  # what validation said: on, refuse or hold
+    code: str | None = None
+
+    @property
+    def status(self) -> str:
+        return KINDS.get(self.drg, "grouped")
+
+    def reversed_by(self, case_id: str, **changes: Any) -> Case:
+        """The exact negative of this case."""
+        turned = replace(
+            self, case_id=case_id, total_fee_fen=-self.total_fee_fen,
+            pool_fund_fen=-self.pool_fund_fen, reverses=self.case_id,
+        )  # fmt: skip
+        return replace(turned, **changes)
+
+
+def write_pack(
+    folder: Path,
+    pack: Mapping[str, Any],
+    weights: Mapping[str, str] = WEIGHTS,
+    hospitals: Mapping[str, str] = HOSPITALS,
+    amounts: Sequence[str] = (),
+) -> Region:
+    """The pack on disk, read back as a run reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "region.yaml").write_text(json.dumps(pack, ensure_ascii=False), encoding="utf-8")
+    rows = [f"{group},{weight}" for group, weight in weights.items()]
+    (folder / "weights.csv").write_text("\n".join(["drg,weight", *rows, ""]), encoding="utf-8")
+    rows = [f"{name},医院{name},{level},甲等,449900,2020-01-01," for name, level in hospitals.items()]
+    header = "hospital_id,name,level,class,county,from,to"
+    (folder / "hospitals.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    if amounts:
+        header = "kind,hospital_id,insurance_type,month,amount_yuan,reason,document"
+        (folder / "period_amounts.csv").write_text("\n".join([header, *amounts, ""]), encoding="utf-8")
+    return load_region(f"{folder}/")
+
+
+def book_of(kinds: Mapping[str, str]) -> Any:
+    """What pricing needs of a rule book: its groups and their kinds."""
+    of = {kind: [name for name, found in kinds.items() if found == kind] for kind in set(kinds.values())}
+    return SimpleNamespace(
+        group_names={name: f"病组{name}" for name in kinds},
+        drgs=[SimpleNamespace(drg=name) for name in of.get("grouped", [])],
+        choices=SimpleNamespace(
+            ungrouped="0000", ungrouped_by_mdc=dict.fromkeys(of.get("ungrouped", []), "0000")
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A connection that holds the run's tables, and the late findings."""
+
+    con: duckdb.DuckDBPyConnection
+    region: Region
+    folder: Path
+    late: list[dict[str, Any]] = field(default_factory=list)
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return list(self.con.table(name).to_arrow_table().to_pylist())
+
+    def scored(self) -> dict[str, dict[str, Any]]:
+        return {row["case_id"]: row for row in self.rows("scored")}
+
+    def settled(self, period: str = "2025-10") -> dict[tuple[str, str], dict[str, Any]]:
+        """hospital_payment by hospital and insurance type, its laws proved."""
+        settle(self.con, self.region, period, dt.date(2025, 10, 31), self.folder)
+        return {(row["hospital_id"], row["insurance_type"]): row for row in self.rows("hospital_payment")}
+
+
+@contextmanager
+def priced(
+    region: Region, cases: Sequence[Case], folder: Path, ungrouped_days: bool = False
+) -> Iterator[Priced]:
+    """Price cases with the run's SQL. With `ungrouped_days`, cases before 2025 have no group, as in a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with engine(folder) as con:
+        _register(con, cases, ungrouped_days)
+        terms = resolve(region, dt.date(2025, 1, 1), LAST_DAY)
+        register_prices(
+            con, region, terms, {SCHEME: book_of(KINDS | {case.drg: case.status for case in cases})}
+        )
+        late = score(con, folder).to_pylist()
+        yield Priced(con, region, folder, late)
+
+
+def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_days: bool) -> None:
+    numbered = list(enumerate(cases))
+    passed = [(row, case) for row, case in numbered if case.door == "on"]
+    schema = pa.schema([("input_row", pa.int64()), *DISCHARGE_SCHEMA, ("stay_days", pa.int32())])
+    con.register("validated", pa.Table.from_pylist(
+        [{"input_row": row, "admission_date": case.discharge_date, "dx_codes": ["A00"], "px_codes": [],
+          **{name: getattr(case, name) for name in schema.names if hasattr(case, name)}}
+         for row, case in passed], schema,
+    ))  # fmt: skip
+    grouped = pa.schema(
+        [
+            ("input_row", pa.int64()),
+            ("mdc", pa.string()),
+            ("drg", pa.string()),
+            ("status", pa.string()),
+            ("principal_dx", pa.string()),
+        ]
+    )
+    con.register("grouped", pa.Table.from_pylist(
+        [{"input_row": row, "mdc": "A", "drg": case.drg, "status": case.status, "principal_dx": "A00"} for row, case in passed
+         if case.reverses is None and not (ungrouped_days and case.discharge_date.year < 2025)], grouped,
+    ))  # fmt: skip
+    con.register("arrivals", pa.Table.from_pylist(
+        [{"input_row": row, **{name: getattr(case, name) for name in ARRIVALS_SCHEMA.names if name != "input_row"}}
+         for row, case in numbered], ARRIVALS_SCHEMA,
+    ))  # fmt: skip

@@ -1,0 +1,302 @@
+"""The SQL that prices agrees with `tests/reference/price_case.py`, and with what cities have published."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from itertools import product
+from math import ceil, floor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.pricing_fixtures import (
+    HOSPITALS,
+    TYPES,
+    WEIGHTS,
+    Case,
+    dated,
+    plain_pack,
+    priced,
+    write_pack,
+)
+from tests.reference.price_case import Price, half_away, price_case
+
+FAMILIES: dict[str, dict[str, str]] = {
+    "actual": {}, "as_normal": {}, "factor": {"factor": "0.7"}, "excess_share": {"base": "1.7", "share": "0.5"},
+    "keep_excess": {}, "minus_fixed": {"factor": "0.3333"}, "cap": {},
+}  # fmt: skip
+FIRST = dt.date(2025, 1, 1)
+
+
+def band(family: str, threshold: str, inclusive: bool, **more: str) -> dict[str, Any]:
+    return {"family": family, "threshold": threshold, "inclusive": inclusive, **FAMILIES[family], **more}
+
+
+def by_twin(pack: dict[str, Any], case: Case, weights: dict[str, str] = WEIGHTS) -> Price | None:
+    day = case.discharge_date if pack["pricing_by"] == "discharge_date" else case.settlement_date
+    return price_case(pack, weights, HOSPITALS[case.hospital_id], {
+        "hospital_id": case.hospital_id, "insurance_type": case.insurance_type, "drg": case.drg,
+        "status": case.status, "pricing_date": day, "total_fee_fen": case.total_fee_fen,
+        "pool_fund_fen": case.pool_fund_fen,
+    })  # fmt: skip
+
+
+def around_thresholds(pack: dict[str, Any], probe: Case) -> list[int]:
+    """Fees one fen below, at and above every threshold of a case's pricing date (twin's reference)."""
+    price = by_twin(pack, probe)
+    if price is None or price.ratio is None:
+        return [1, 123_457]
+    reference = Fraction(probe.total_fee_fen) / price.ratio
+    edges = {
+        Fraction(one["threshold"]) * reference
+        for entry in pack["ratio"]
+        for one in (entry["low"], *entry["high"])
+    }
+    return sorted(
+        {max(0, round_(edge) + step) for edge in edges for round_ in (floor, ceil) for step in (-1, 0, 1)}
+    )
+
+
+def differences(pack: dict[str, Any], cases: Sequence[Case], scored: dict[str, dict[str, Any]]) -> list[str]:
+    """Where the SQL and the twin differ; one line per case."""
+    found = []
+    for case in cases:
+        row, price = scored.get(case.case_id), by_twin(pack, case)
+        if row is None or price is None:
+            if not (row is None and price is None):
+                found.append(f"{case}: SQL {row and 'priced'}, twin {price and 'priced'}")
+            continue
+        told = (price.price_class, price.rule, price.standard_fen, price.fund_fen, price.weight, price.rate,
+                price.coefficient, None if price.ratio is None else half_away(price.ratio * 10_000))  # fmt: skip
+        seen = (row["price_class"], row["rule"], row["standard_fen"], row["fund_fen"], Fraction(row["weight"]),
+                Fraction(row["rate"]), Fraction(row["coefficient"]), row["ratio_e4"])  # fmt: skip
+        if told != seen:
+            found.append(f"{case}: twin {told}, SQL {seen}")
+    return found
+
+
+def checked(pack: dict[str, Any], cases: Sequence[Case], folder: Path) -> dict[str, dict[str, Any]]:
+    """Scored rows by case, all equal to the twin's and each case there once."""
+    with priced(write_pack(folder / "pack", pack), cases, folder / "run") as run:
+        rows = run.rows("scored")
+        assert len(rows) == len({row["case_id"] for row in rows})
+        assert len(rows) + len(run.late) == len(cases)
+        scored = run.scored()
+    assert differences(pack, cases, scored) == []
+    return scored
+
+
+def test_every_family_at_every_boundary(tmp_path: Path) -> None:
+    """Families × inclusive × reference, one regime a day; one fen below, at and above each threshold."""
+    regimes = list(product(FAMILIES, (True, False), ("with_coefficient", "without_coefficient")))
+    pack = plain_pack(ratio=[
+        dated(**{"from": str(FIRST + dt.timedelta(days=number))}, reference=reference,
+              low=band(family, "0.4", inclusive),
+              high=[band(family, "3", inclusive, weight_le="1"), band(family, "1.8", inclusive)])
+        for number, (family, inclusive, reference) in enumerate(regimes)
+    ])  # fmt: skip
+    cases = [
+        Case(f"{number}-{drg}-{hospital}-{fee}", drg, fee, fee * 3 // 5, hospital, discharge_date=day)
+        for number in range(len(regimes))
+        for day in [FIRST + dt.timedelta(days=number)]
+        for drg, hospital in (("AA", "H2"), ("BB", "H1"), ("CC", "H3"))
+        for fee in around_thresholds(pack, Case("probe", drg, hospital_id=hospital, discharge_date=day))
+    ]
+    scored = checked(pack, cases, tmp_path)
+    # The grid is real: an exact tie (BB at H1: 1 × 6900 × 0.9 × 0.4 = 2484.00) falls by the pack's word.
+    tied = {row["price_class"] for case, row in scored.items() if case.endswith("-BB-H1-248400")}
+    assert tied == {"low", "normal"}
+    for case in cases:
+        row = scored[case.case_id]
+        if row["rule"] == "actual":
+            assert row["standard_fen"] == case.total_fee_fen
+
+
+numbers = st.decimals
+thresholds = st.decimals("0.1", "0.9", places=2).map(str)
+
+
+@st.composite
+def packs(draw: st.DrawFn) -> dict[str, Any]:
+    """Region packs with two regimes in the year, any strategy, treatment, reference and family."""
+
+    def a_band(low: str, high: str, **more: str) -> dict[str, Any]:
+        family = draw(st.sampled_from(sorted(FAMILIES)))
+        made = band(family, str(draw(numbers(low, high, places=2))), draw(st.booleans()), **more)
+        if family == "excess_share":
+            made |= {
+                "base": str(draw(numbers("0.5", "2", places=2))),
+                "share": str(draw(numbers("0", "1", places=2))),
+            }
+        return made
+
+    def a_treatment(kinds: Iterable[str]) -> dict[str, str]:
+        kind = draw(st.sampled_from(sorted(kinds)))
+        extra = {
+            "fixed_weight": {"weight": "0.2"},
+            "share_of_fee": {"share": str(draw(numbers("0.1", "1", places=3)))},
+        }
+        return {"treatment": kind, **extra.get(kind, {})}
+
+    every = ("table_weight", "fixed_weight", "share_of_fee", "by_item")
+    strategy = draw(st.sampled_from(
+        ["none", "lowest_level_rate", "rate_of_level", "fixed_rate", "fixed_coefficient", "capped_coefficient"]
+    ))  # fmt: skip
+    base = {"rate_of_level": {"level": "二级"}, "fixed_rate": {"value": "7782"}, "fixed_coefficient": {"value": "1.02"},
+            "capped_coefficient": {"value": "0.95"}}.get(strategy, {})  # fmt: skip
+    rates = {
+        kind: {level: str(draw(numbers("0.01", "99999", places=4))) for level in ("一级", "二级", "三级")}
+        for kind in TYPES
+    }
+    if draw(st.booleans()):
+        del rates["390"]["一级"]  # a level without a rate: refused there, the next level for base groups
+    coefficients = {level: str(draw(numbers("0.5", "1.5", places=8))) for level in ("一级", "二级", "三级")}
+    ratios = [
+        dated(**{"from": day}, reference=draw(st.sampled_from(["with_coefficient", "without_coefficient"])),
+              low=a_band("0.10", "0.90"), high=[a_band("1.5", "4", weight_le="1"), a_band("1.1", "3")])
+        for day in ("2025-01-01", "2025-07-01")
+    ]  # fmt: skip
+    return plain_pack(
+        pricing_by=draw(st.sampled_from(["discharge_date", "settlement_date"])),
+        rates=[dated(values=rates)],
+        coefficients=[dated(by_level=coefficients, by_hospital={"H3": "0.92"})],
+        base_groups=[dated(strategy=strategy, groups=["BB", "XQY"], **base)],
+        ratio=ratios,
+        off_path=[dated(
+            ungrouped=a_treatment(every), ambiguous=a_treatment(every),
+            groups={"DD": a_treatment(every)} if draw(st.booleans()) else {},
+        )],
+        fund_share=[dated(method="difference", negative=draw(st.sampled_from(["keep", "zero"])))],
+    )  # fmt: skip
+
+
+def cases_of(pack: dict[str, Any], seed: int) -> list[Case]:
+    """About 300 cases: every group × hospital × insurance type × half-year, near thresholds and anywhere."""
+    luck = random.Random(seed)
+    cases: list[Case] = []
+    for drg, hospital, kind, month in product((*WEIGHTS, "0000"), HOSPITALS, TYPES, (3, 9)):
+        day = dt.date(2025, month, 14)
+        probe = Case("probe", drg, 1_000_000, 0, hospital, kind, day, day)
+        near = around_thresholds(pack, probe)
+        fees = [*luck.sample(near, min(3, len(near))), luck.randrange(0, 10_000_000_000)]
+        cases += [
+            Case(f"{len(cases) + number}", drg, fee, luck.randint(0, fee), hospital, kind, day, day)
+            for number, fee in enumerate(fees)
+        ]
+    luck.shuffle(cases)
+    return cases
+
+
+few = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@few
+@given(pack=packs(), seed=st.integers(0, 2**32))
+def test_sql_agrees_with_the_twin(
+    tmp_path_factory: pytest.TempPathFactory, pack: dict[str, Any], seed: int
+) -> None:
+    checked(pack, cases_of(pack, seed), tmp_path_factory.mktemp("twin"))
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pack=packs(), seed=st.integers(0, 2**32))
+def test_order_and_split_do_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, pack: dict[str, Any], seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("split")
+    cases = cases_of(pack, seed)
+    region = write_pack(folder / "pack", pack)
+
+    def run(some: Sequence[Case], name: str) -> dict[str, dict[str, Any]]:
+        with priced(region, some, folder / name) as done:
+            rows = done.scored().values()
+            return {row["case_id"]: {**row, "input_row": None} for row in rows}
+
+    whole = run(cases, "whole")
+    assert run(cases[::-1], "turned") == whole
+    half = len(cases) // 2
+    assert run(cases[:half], "first") | run(cases[half:], "second") == whole
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pack=packs(), seed=st.integers(0, 2**32), k=st.integers(2, 10))
+def test_money_scales(
+    tmp_path_factory: pytest.TempPathFactory, pack: dict[str, Any], seed: int, k: int
+) -> None:
+    """k times every fee, fund and rate is k times the amount, within what k roundings can hide (k/2 + 1/2)."""
+    folder = tmp_path_factory.mktemp("scale")
+    pack["rates"][0]["values"] = {
+        kind: {level: "1234.5" if Decimal(rate) > 9999 else rate for level, rate in by.items()}
+        for kind, by in pack["rates"][0]["values"].items()
+    }  # so that ten times the rate stays below the bound
+    cases = [Case(**{**vars(case), "total_fee_fen": case.total_fee_fen // 10, "pool_fund_fen": case.pool_fund_fen // 10})
+             for case in cases_of(pack, seed)]  # fmt: skip
+    larger = dict(pack)
+    larger["rates"] = [dated(values={
+        kind: {level: str(Decimal(rate) * k) for level, rate in by.items()}
+        for kind, by in pack["rates"][0]["values"].items()
+    })]  # fmt: skip
+    if pack["base_groups"][0]["strategy"] == "fixed_rate":
+        larger["base_groups"] = [{**pack["base_groups"][0], "value": str(7782 * k)}]
+    scaled = [
+        Case(
+            **{**vars(case), "total_fee_fen": case.total_fee_fen * k, "pool_fund_fen": case.pool_fund_fen * k}
+        )
+        for case in cases
+    ]
+    with priced(write_pack(folder / "one", pack), cases, folder / "a") as run:
+        once = run.scored()
+    with priced(write_pack(folder / "many", larger), scaled, folder / "b") as run:
+        many = run.scored()
+    assert once.keys() == many.keys()
+    for case_id, row in once.items():
+        assert many[case_id]["price_class"] == row["price_class"]
+        for column in ("standard_fen", "fund_fen"):
+            assert abs(many[case_id][column] - k * row[column]) <= (k + 1) / 2
+
+
+def test_the_largest_numbers_a_pack_may_hold_are_exact(tmp_path: Path) -> None:
+    """Weight 1000, rate 100,000, coefficient 10, K and factor 20, and the largest fee that validation passes."""
+    largest = {"threshold": "20", "inclusive": True, "family": "cap"}
+    pack = plain_pack(
+        rates=[dated(values={kind: dict.fromkeys(("一级", "二级", "三级"), "100000") for kind in TYPES})],
+        coefficients=[dated(by_level=dict.fromkeys(("一级", "二级", "三级"), "10"))],
+        ratio=[dated(reference="with_coefficient", high=[largest],
+                     low={"threshold": "19.9999", "inclusive": True, "family": "factor", "factor": "20"})],
+    )  # fmt: skip
+    cases = [Case("high", "AA", 10_000_000_000, 0), Case("low", "BB", 10_000_000_000, 0)]
+    with priced(
+        write_pack(tmp_path / "p", pack, {"AA": "0.000000001", "BB": "1000"}), cases, tmp_path / "r"
+    ) as run:
+        scored = run.scored()
+    # 10^-9 × 100,000 × 10 yuan = 0.1 fen, × 20 = 2 fen; 1000 × 100,000 × 10 × 20 yuan = 2 × 10^10 yuan.
+    assert scored["high"]["standard_fen"] == 2
+    assert scored["low"]["standard_fen"] == 2_000_000_000_000
+    assert scored["low"]["fund_fen"] == 2_000_000_000_000 - 10_000_000_000
+
+
+def test_published_example_of_design_6(tmp_path: Path) -> None:
+    """0.9258 × 9575.25 × 0.92 = 8155.59 (渝医保发〔2025〕26号); F 9000, recorded 5400 → 8155.59 − 3600."""
+    with priced(write_pack(tmp_path / "p", plain_pack()), [Case("one")], tmp_path / "r") as run:
+        row = run.scored()["one"]
+    assert (row["standard_fen"], row["fund_fen"]) == (815_559, 455_559)
+
+
+def test_fund_is_rounded_from_the_unrounded_standard(tmp_path: Path) -> None:
+    """S = 0.005 × 1 × 1 yuan = 0.5 fen, stored as 1; F − fund = 3 fen: 0.5 − 3 = −2.5 → −3, not 1 − 3 = −2."""
+    pack = plain_pack(
+        rates=[dated(values={"310": {"二级": "1"}})], coefficients=[dated(by_level={"二级": "1"})],
+        ratio=[dated(reference="with_coefficient", low=band("as_normal", "0.1", True), high=[band("as_normal", "20", True)])],
+    )  # fmt: skip
+    with priced(
+        write_pack(tmp_path / "p", pack, {"AA": "0.005"}), [Case("one", "AA", 3, 0)], tmp_path / "r"
+    ) as run:
+        row = run.scored()["one"]
+    assert (row["standard_fen"], row["fund_fen"]) == (1, -3)
