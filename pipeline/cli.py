@@ -50,7 +50,7 @@ def run(
     control_totals: Annotated[
         Path | None, typer.Option("--control-totals", help="对账表（CSV）；给了就先核对例数、费用、基金。")
     ] = None,
-    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "3GiB",
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
     as_json: AsJson = False,
 ) -> None:
     """月度结算：校验、分组、定价、结算，写出各医院结算单与全区拨付汇总表。"""

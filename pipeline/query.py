@@ -36,7 +36,7 @@ def audit_names() -> list[str]:
 
 
 @contextmanager
-def engine(spill: Path, memory_limit: str = "3GiB") -> Iterator[duckdb.DuckDBPyConnection]:
+def engine(spill: Path, memory_limit: str = "2GiB") -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that keeps under a memory limit and spills into `spill`."""
     config = {
         "memory_limit": memory_limit,

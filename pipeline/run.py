@@ -51,7 +51,7 @@ def run_month(
     input_path: Path,
     out: Path,
     control_totals: Path | None = None,
-    memory_limit: str = "3GiB",
+    memory_limit: str = "2GiB",
     tick: Tick = lambda stage, done, total: None,
 ) -> Outcome:
     """Group, price and settle one period of a region into `out/<region>/<period>/<run>/`.
