@@ -61,7 +61,8 @@ def _rule_codes(grouper: Grouper, decided: Decided) -> tuple[np.ndarray, np.ndar
     parts: list[tuple[np.ndarray, np.ndarray, int, int]] = []
     order = np.argsort(decided.outcome, kind="stable")
     outcomes, starts = np.unique(decided.outcome[order], return_index=True)
-    for outcome, chosen in zip(outcomes, np.split(order, starts[1:]), strict=True):
+    by_outcome = np.split(order, starts[1:]) if len(order) else []
+    for outcome, chosen in zip(outcomes, by_outcome, strict=True):
         if outcome >= len(book.active_rules):
             continue
         condition = book.resolve(book.active_rules[outcome].condition)
