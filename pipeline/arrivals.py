@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import AuditBroken, InputError
-from pipeline.query import parquet_view, table
+from pipeline.query import table
 from pipeline.read import Source
 
 CONTROL_COLUMNS = ("hospital_id", "insurance_type", "cases", "total_fee_yuan", "pool_fund_yuan")
@@ -28,12 +30,16 @@ class Repeats:
 
 def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     """The input as `discharges`, with file and row as `numbered`, and `input_files` in input order."""
-    parquet_view(con, "discharges", source.files)
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in source.files)
-    con.execute(
-        f"CREATE OR REPLACE VIEW numbered AS SELECT * FROM read_parquet([{quoted}], "
-        "hive_partitioning = false, union_by_name = true, filename = true, file_row_number = true)"
-    )
+    columns = ", ".join(column.name for column in source.columns if column.name in source.present)
+    # A file may lack an optional column that another one has; foreign columns are nobody's business here.
+    with _damage_named(source):
+        for view, more in (("discharges", ""), ("numbered", ", filename, file_row_number")):
+            options = "".join(f", {name.strip()} = true" for name in more.split(",") if name)
+            con.execute(
+                f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}{more} FROM read_parquet([{quoted}], "
+                f"hive_partitioning = false, union_by_name = true{options})"
+            )
     files = pa.table(
         {"filename": [str(file) for file in source.files], "place": list(range(len(source.files)))}
     )
@@ -42,7 +48,8 @@ def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
 
 def find_repeats(con: duckdb.DuckDBPyConnection, source: Source) -> Repeats:
     """Rows that share a case_id: copies equal in every column but the first, and all rows that differ."""
-    found = table(con, "repeated_rows")
+    with _damage_named(source):
+        found = table(con, "repeated_rows")
     start_of: dict[str, int] = {}
     for piece in source.pieces:
         start_of.setdefault(str(piece.path), piece.start)
@@ -54,14 +61,29 @@ def find_repeats(con: duckdb.DuckDBPyConnection, source: Source) -> Repeats:
     return Repeats(np.sort(rows[~differs & again]), np.sort(rows[differs]))
 
 
-def compare_control_totals(con: duckdb.DuckDBPyConnection, path: Path) -> int:
+@contextmanager
+def _damage_named(source: Source) -> Iterator[None]:
+    """Damaged pages are the file's fault, not the program's."""
+    try:
+        yield
+    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
+        text = str(error)
+        if "No space left" in text:
+            raise
+        path = next((file for file in source.files if str(file) in text), source.files[0])
+        among = "" if len(source.files) == 1 else f"（共 {len(source.files)} 个文件）"
+        raise InputError(f"文件内容损坏：{path}{among} 的数据读不出来；请重新导出") from error
+
+
+def compare_control_totals(con: duckdb.DuckDBPyConnection, path: Path, source: Source) -> int:
     """Compare count, fee and fund by hospital and insurance type; returns how many lines agree.
 
     Raises InputError for a file that is not of the form, AuditBroken for the first difference.
     """
     totals = _read_control_totals(path)
     con.register("control_totals", totals)
-    gaps = table(con, "control_gaps").to_pylist()
+    with _damage_named(source):
+        gaps = table(con, "control_gaps").to_pylist()
     for gap in gaps[:1]:
         for name, title, unit in (
             ("cases", "例数", "例"),

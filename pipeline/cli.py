@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json as json_text
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer import rich_utils
 from typer._click import exceptions as mistakes  # typer carries its own click and exports only a part
 
 from pipeline.errors import InputError, UserError
-
-rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
-rich_utils.OPTIONS_PANEL_TITLE = "选项"
-rich_utils.COMMANDS_PANEL_TITLE = "命令"
-rich_utils.REQUIRED_LONG_STRING = "[必填]"
-rich_utils.DEFAULT_STRING = "[缺省：{}]"
+from pipeline.usage import in_chinese, usage_mistake
 
 app = typer.Typer(
     name="drgdip",
@@ -290,7 +283,7 @@ def main() -> None:
     """Run the command line; a user's mistake becomes one sentence and an exit code, never a traceback."""
     os.umask(0o077)
     try:
-        code = app(standalone_mode=False)
+        code = in_chinese(typer.main.get_command(app))(prog_name="drgdip", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
         _stop(error.kind, str(error), error.exit_code)
@@ -299,7 +292,7 @@ def main() -> None:
     except typer.Abort:
         _stop("中断", "已按要求停止；已有成果未动", 1)
     except mistakes.ClickException as error:
-        _stop("用法", f"{_usage(error)}；请用 --help 查看用法", 2)
+        _stop("用法", f"{usage_mistake(error)}；请用 --help 查看用法", 2)
     except KeyboardInterrupt:
         _stop("中断", "已按要求停止；已有成果未动", 130)
     except Exception as error:
@@ -316,7 +309,7 @@ def _stop_unexpected(error: Exception) -> None:
     if isinstance(error, OSError) and error.filename:
         _stop(
             "输入",
-            f"文件操作失败：{error.filename}（{error.strerror}）；请检查路径与权限",
+            f"文件操作失败：{error.filename}（系统错误号 {error.errno}）；请检查路径与权限",
             InputError.exit_code,
         )
     _stop("内部错误", f"{type(error).__name__}；已有成果未动，请设 DRGDIP_DEBUG=1 重跑并把输出交给开发者", 1)
@@ -325,15 +318,3 @@ def _stop_unexpected(error: Exception) -> None:
 def _stop(kind: str, message: str, code: int) -> None:
     print(f"{kind}：{message}", file=sys.stderr)
     sys.exit(code)
-
-
-def _usage(error: mistakes.ClickException) -> str:
-    if isinstance(error, mistakes.MissingParameter) and error.param is not None:
-        names = [name for name in error.param.opts if name.startswith("--")]
-        return f"缺少参数 `{(names or [str(error.param.name)])[0]}`"
-    if isinstance(error, mistakes.NoSuchOption):
-        return f"没有选项 `{error.option_name}`"
-    if isinstance(error, mistakes.BadParameter) and error.param is not None:
-        return f"参数 `{error.param.opts[-1]}` 的值不对：{error.message}"
-    found = re.match(r"No such command '(.*?)'", error.format_message())
-    return f"没有命令 `{found[1]}`" if found else error.format_message()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pipeline.errors import AuditBroken
+from pipeline.errors import AuditBroken, UsageMistake
 from pipeline.rounding import MACROS
 
 if TYPE_CHECKING:  # `explain` asks for single rows and starts without Arrow
@@ -45,10 +46,21 @@ def engine(spill: Path, memory_limit: str = "2GiB") -> Iterator[duckdb.DuckDBPyC
         "autoload_known_extensions": "false",
         "threads": "2",
     }
-    con = duckdb.connect(config=config)
+    try:
+        con = duckdb.connect(config=config)
+    except duckdb.ParserException as error:
+        raise UsageMistake(f"内存上限应写成如 `3GiB`，实为 `{memory_limit[:40]}`；请更正 --memory") from error
     try:
         con.execute(MACROS)
         yield con
+    except duckdb.OutOfMemoryException as error:
+        raise UsageMistake(
+            f"内存上限 {memory_limit} 不够用；已有成果未动，请用 --memory 调大后重新运行"
+        ) from error
+    except duckdb.IOException as error:
+        if "No space left on device" in str(error):
+            raise OSError(errno.ENOSPC, "No space left on device", str(spill)) from error
+        raise
     finally:
         con.close()
 

@@ -151,8 +151,9 @@ def _check_columns(file: Path, schema: pa.Schema, columns: Sequence[Column]) -> 
             f"输入缺列：{file} 缺 {names}；文件现有列：{'、'.join(schema.names)}；请按数据约定补齐"
         )
     for column in columns:
-        if schema.names.count(column.name) > 1:
-            raise InputError(f"列名重复：{file} 有多列名为 `{column.name}`；请只留一列后再导出")
+        # SQL reads names without regard to case: of `sex` and `SEX` two readers would see different columns.
+        if sum(name.lower() == column.name for name in schema.names) > 1:
+            raise InputError(f"列名重复：{file} 有多列名为 `{column.name}`（不分大小写）；请只留一列后再导出")
         if column.name in schema.names and not _castable(schema.field(column.name).type, column.type):
             raise InputError(
                 f"列类型不符：{file} 的 `{column.name}` 应为 {column.type}，实为 {schema.field(column.name).type}；"

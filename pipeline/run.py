@@ -77,7 +77,7 @@ def run_month(
         ):
             register_input(con, source)
             if control_totals is not None:
-                compare_control_totals(con, control_totals)
+                compare_control_totals(con, control_totals, source)
             repeats = find_repeats(con, source)
             with RunWriters(beside) as writers:
                 _stream(region, terms, books, source, period, repeats, writers, tick)

@@ -39,7 +39,9 @@ def disk_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # Libraries in other languages give the system's words without its number.
+        full = error.errno is None and ("No space left" in str(error) or "os error 28" in str(error))
+        if full or error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(
                 f"磁盘已满：写 {target} 时空间不足；已有成果未动，请清理磁盘后重新运行"
             ) from error
