@@ -179,7 +179,7 @@ def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_d
     numbered = list(enumerate(cases))
     passed = [(row, case) for row, case in numbered if case.door == "on"]
     schema = pa.schema([("input_row", pa.int64()), *DISCHARGE_SCHEMA, ("stay_days", pa.int32())])
-    con.register("validated", pa.Table.from_pylist(
+    _keep(con, "validated", pa.Table.from_pylist(
         [{"input_row": row, "admission_date": case.discharge_date, "dx_codes": ["A00"], "px_codes": [],
           **{name: getattr(case, name) for name in schema.names if hasattr(case, name)}}
          for row, case in passed], schema,
@@ -193,11 +193,16 @@ def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_d
             ("principal_dx", pa.string()),
         ]
     )
-    con.register("grouped", pa.Table.from_pylist(
+    _keep(con, "grouped", pa.Table.from_pylist(
         [{"input_row": row, "mdc": "A", "drg": case.drg, "status": case.status, "principal_dx": "A00"} for row, case in passed
          if case.reverses is None and not (ungrouped_days and case.discharge_date.year < 2025)], grouped,
     ))  # fmt: skip
-    con.register("arrivals", pa.Table.from_pylist(
+    _keep(con, "arrivals", pa.Table.from_pylist(
         [{"input_row": row, **{name: getattr(case, name) for name in ARRIVALS_SCHEMA.names if name != "input_row"}}
          for row, case in numbered], ARRIVALS_SCHEMA,
     ))  # fmt: skip
+
+
+def _keep(con: duckdb.DuckDBPyConnection, name: str, content: pa.Table) -> None:
+    con.register(f"{name}_given", content)
+    con.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_given")
