@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from groupers.codes import CodeTables, load_code_tables
 from groupers.drg.rulebook import RuleBook, load_rulebook
 from groupers.drg.tell import tell
 from groupers.drg.trace import trace
-from pipeline.errors import UsageMistake
+from pipeline.errors import InputError, UsageMistake
 from pipeline.query import engine, parquet_view, rows
 from pipeline.words import DOOR_NAMES, FAMILY_NAMES, PAID_DOORS, yuan_text
 
@@ -29,7 +31,7 @@ def find_run(out: Path, case_id: str, run: str | None = None) -> tuple[Path, dic
         wanted = f"批次 `{run}`" if run else "任何已完成的批次"
         raise UsageMistake(f"在 {out} 下找不到{wanted}；请先运行 `drgdip run`，或用 --out 指明位置")
     for folder in homes:
-        with engine(folder.parent) as con:
+        with _readable(folder), engine(folder.parent) as con:
             parquet_view(con, "case_payment", [folder / "case_payment.parquet"])
             found = rows(con, "SELECT * FROM case_payment WHERE case_id = $case_id", case_id=case_id)
         if found:
@@ -44,9 +46,20 @@ def _is_current(folder: Path) -> bool:
     return pointer.is_file() and pointer.read_text(encoding="utf-8").strip() == folder.name
 
 
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """A run's files altered or lost since they were written are not the program's fault."""
+    try:
+        yield
+    except (duckdb.Error, OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"已有成果读不出来：{folder}（{type(error).__name__}）；请移走该文件夹后重新运行 `drgdip run`"
+        ) from error
+
+
 def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
     """Lines that tell one case of a run: what was read, how it was grouped, how it was priced."""
-    with engine(folder.parent) as con:
+    with _readable(folder), engine(folder.parent) as con:
         known = {name: _rows(con, folder, name, payment["input_row"]) for name in TABLES}
     lines = [f"病例 {payment['case_id']}，批次 {folder.name}，结果：{PAID_DOORS[payment['door']]}"]
     lines += [
@@ -75,8 +88,9 @@ def _rows(con: duckdb.DuckDBPyConnection, folder: Path, name: str, input_row: in
 
 
 def _book_of(folder: Path, grouped: dict[str, Any]) -> RuleBook:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    names = [scheme["name"] for scheme in manifest["schemes"]]
+    with _readable(folder):
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        names = [scheme["name"] for scheme in manifest["schemes"]]
     books = [load_rulebook(name) for name in names]
     return next(book for book in books if grouped["drg"] in book.group_names)
 

@@ -70,7 +70,6 @@ ALL: tuple[Finding, ...] = (
     _refuse("unknown_insurance_type", "insurance_type", "险种不认识", "险种 {} 不在地区参数中；请核对险种代码"),
     _refuse("duplicate_case_id", "case_id", "结算ID重复且内容不同", "同一结算ID有内容不同的多行，全部退回；请确认哪一行有效"),
     _refuse("repeated_row", "case_id", "整行重复", "与另一行完全相同，只计一次；无需处理，请检查导出"),
-    _refuse("unreadable_value", "*", "单元格读不懂", "单元格内容无法转换：{}；请更正后重新申报"),
     _refuse("reversal_of_refused", "reverses", "被冲销的记录已退回", "被冲销的 {} 已被退回，冲销随之退回；请一并更正"),
     _refuse("second_reversal", "reverses", "重复冲销", "{} 已被另一条记录冲销；请核对"),
     _refuse("no_terms", "discharge_date", "无适用参数", "定价日期 {} 没有适用的地区参数；请补参数后重跑"),

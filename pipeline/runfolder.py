@@ -71,8 +71,14 @@ def finished(folder: Path) -> bool:
 
 def prove_finished(folder: Path) -> dict[str, Any]:
     """The manifest of a finished run, every file proved against it. Raises InputError for an altered file."""
-    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    for name, digest in manifest["files"].items():
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        listed = dict(manifest["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"已有成果被改动：{folder / MANIFEST} 读不出来；请移走文件夹 {folder} 后重新运行"
+        ) from error
+    for name, digest in listed.items():
         path = folder / name
         found = _sha256(path) if path.is_file() else "（不存在）"
         if found != digest:
