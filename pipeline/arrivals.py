@@ -32,13 +32,19 @@ def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     """The input as `discharges`, with file and row as `numbered`, and `input_files` in input order."""
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in source.files)
     columns = ", ".join(column.name for column in source.columns if column.name in source.present)
+    partitioned = any(source.named_by_path.values())  # folder names hold columns that the files lack
+    hive = (
+        "hive_partitioning = true, hive_types_autocast = false"
+        if partitioned
+        else "hive_partitioning = false"
+    )
     # A file may lack an optional column that another one has; foreign columns are nobody's business here.
     with _damage_named(source):
         for view, more in (("discharges", ""), ("numbered", ", filename, file_row_number")):
             options = "".join(f", {name.strip()} = true" for name in more.split(",") if name)
             con.execute(
                 f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}{more} FROM read_parquet([{quoted}], "
-                f"hive_partitioning = false, union_by_name = true{options})"
+                f"{hive}, union_by_name = true{options})"
             )
     files = pa.table(
         {"filename": [str(file) for file in source.files], "place": list(range(len(source.files)))}

@@ -32,7 +32,7 @@ def identify(
 ) -> Identity:
     """Hash everything that a run is made from."""
     files = list(source.files) + ([control_totals] if control_totals and control_totals.is_file() else [])
-    inputs = tuple((file.name, _sha256(file)) for file in files)
+    inputs = tuple((file.name, sha256_of(file)) for file in files)
     schemes = tuple((name, _manifest_hash(book)) for name, book in sorted(books.items()))
     parts = [[digest for _, digest in inputs], schemes, region.sha256, code_version(), period]
     run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
@@ -54,7 +54,8 @@ def code_version() -> str:
     return f"{number}+{digest.hexdigest()[:12]}"
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """The hash of a file, read in blocks."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

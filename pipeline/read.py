@@ -6,7 +6,6 @@ no later stage touches their texts row by row.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,14 +53,11 @@ class Source:
     present: frozenset[str]
     pieces: tuple[Piece, ...]
     metadata: dict[Path, pq.FileMetaData] = field(compare=False, repr=False, default_factory=dict)
+    named_by_path: dict[Path, dict[str, str | None]] = field(compare=False, repr=False, default_factory=dict)
 
     @property
     def rows(self) -> int:
         return sum(piece.rows for piece in self.pieces)
-
-    @property
-    def row_size(self) -> int:
-        return sum(path.stat().st_size for path in self.files)
 
 
 def open_source(path: Path, columns: Sequence[Column] = DISCHARGES) -> Source:
@@ -69,11 +66,14 @@ def open_source(path: Path, columns: Sequence[Column] = DISCHARGES) -> Source:
     metadata = {file: _metadata(file) for file in files}
     present: frozenset[str] = frozenset()
     pieces: list[Piece] = []
+    named_by_path: dict[Path, dict[str, str | None]] = {}
     start = 0
     for file in files:
         _guard(file, metadata[file])
+        schema = _schema(file, metadata[file])
+        named_by_path[file] = _named_by_path(file, path, schema, columns)
         # A column that only some files have keeps its values; the other files have null there.
-        present |= _check_columns(file, _schema(file, metadata[file]), columns)
+        present |= _check_columns(file, schema, columns, named_by_path[file])
         for number in range(metadata[file].num_row_groups):
             group = metadata[file].row_group(number)
             bulky = group.num_rows > BULKY_ROWS or group.total_byte_size > BULKY_BYTES
@@ -82,7 +82,7 @@ def open_source(path: Path, columns: Sequence[Column] = DISCHARGES) -> Source:
             start += group.num_rows
     if not start:
         raise InputError(f"输入没有任何记录：{path}；应至少有一行出院记录，请检查导出是否成功")
-    return Source(tuple(files), tuple(columns), present, tuple(pieces), metadata)
+    return Source(tuple(files), tuple(columns), present, tuple(pieces), metadata, named_by_path)
 
 
 def discover(path: Path) -> list[Path]:
@@ -143,8 +143,23 @@ def _guard(file: Path, metadata: pq.FileMetaData) -> None:
         )
 
 
-def _check_columns(file: Path, schema: pa.Schema, columns: Sequence[Column]) -> frozenset[str]:
-    missing = [column for column in columns if column.required and column.name not in schema.names]
+def _named_by_path(
+    file: Path, root: Path, schema: pa.Schema, columns: Sequence[Column]
+) -> dict[str, str | None]:
+    """Contract columns that a partitioned writer left in the folder names (`hospital_id=H01/`) alone."""
+    wanted = {column.name for column in columns} - set(schema.names)
+    parts = file.relative_to(root).parent.parts if file != root else ()
+    named: dict[str, str | None] = {}
+    for name, _, value in (part.partition("=") for part in parts):
+        if name in wanted:
+            named[name] = None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
+    return named
+
+
+def _check_columns(
+    file: Path, schema: pa.Schema, columns: Sequence[Column], named: dict[str, str | None]
+) -> frozenset[str]:
+    missing = [column for column in columns if column.required and column.name not in {*schema.names, *named}]
     if missing:
         names = "、".join(f"`{column.name}`（{column.meaning}）" for column in missing)
         raise InputError(
@@ -159,7 +174,7 @@ def _check_columns(file: Path, schema: pa.Schema, columns: Sequence[Column]) -> 
                 f"列类型不符：{file} 的 `{column.name}` 应为 {column.type}，实为 {schema.field(column.name).type}；"
                 "请按数据约定转换后再导出"
             )
-    return frozenset(column.name for column in columns if column.name in schema.names)
+    return frozenset(column.name for column in columns if column.name in {*schema.names, *named})
 
 
 def _castable(found: pa.DataType, expected: pa.DataType) -> bool:
@@ -228,13 +243,23 @@ def _parts(
     arrays = [
         _conform(table.column(column.name), column, piece)
         if column.name in table.column_names
-        else pa.nulls(table.num_rows, column.type)
+        else _constant(source.named_by_path[piece.path].get(column.name), table.num_rows, column, piece)
         for column in wanted
     ]
     conformed = pa.table(arrays, names=[column.name for column in wanted])
     for batch in conformed.to_batches():
         yield Piece(piece.path, piece.row_group, start, batch.num_rows, piece.bulky), batch
         start += batch.num_rows
+
+
+def _constant(value: str | None, rows: int, wanted: Column, piece: Piece) -> pa.Array:
+    """A column with one value for the whole file: what its folder is named, else null."""
+    try:
+        return pa.array([value], pa.string()).cast(wanted.type).take(pa.array([0] * rows, pa.int32()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"分区文件夹的名称读不懂：{piece.path} 的 `{wanted.name}` 应为 {wanted.type}，实为 `{value}`；请更正文件夹名"
+        ) from error
 
 
 def _conform(column: pa.ChunkedArray, wanted: Column, piece: Piece) -> pa.ChunkedArray:
@@ -266,14 +291,3 @@ def _cast(column: pa.ChunkedArray, wanted: Column) -> pa.ChunkedArray:
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     return column if column.type == wanted.type else column.cast(wanted.type)
-
-
-def content_hash(files: Sequence[Path]) -> dict[str, str]:
-    """sha256 of every input file by name, read in blocks."""
-    hashes = {}
-    for file in files:
-        with file.open("rb") as opened:
-            hashes[file.name if len(files) == 1 else str(file)] = hashlib.file_digest(
-                opened, "sha256"
-            ).hexdigest()
-    return hashes

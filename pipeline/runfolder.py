@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from filelock import FileLock, Timeout
 from groupers.drg.rulebook import RuleBook
 from groupers.scheme import describe
 from pipeline.errors import InputError, Locked
-from pipeline.identity import Identity
+from pipeline.identity import Identity, sha256_of
 from pipeline.region import Region
 from pipeline.write import appearing, disk_errors
 
@@ -80,7 +79,7 @@ def prove_finished(folder: Path) -> dict[str, Any]:
         ) from error
     for name, digest in listed.items():
         path = folder / name
-        found = _sha256(path) if path.is_file() else "（不存在）"
+        found = sha256_of(path) if path.is_file() else "（不存在）"
         if found != digest:
             raise InputError(
                 f"已有成果被改动：{path}，应为 sha256 {digest[:12]}…，实为 {found[:12]}；"
@@ -111,7 +110,7 @@ def write_manifest(
             name: str(value) if isinstance(value, Decimal) else value for name, value in totals.items()
         },
         "audits": laws,
-        "files": {str(file.relative_to(folder)): _sha256(file) for file in files},
+        "files": {str(file.relative_to(folder)): sha256_of(file) for file in files},
     }
     text = json.dumps(manifest, ensure_ascii=False, indent=1)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -131,8 +130,3 @@ def current_run(home: Path) -> Path | None:
         return None
     folder = home / pointer.read_text(encoding="utf-8").strip()
     return folder if finished(folder) else None
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
