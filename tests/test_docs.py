@@ -187,7 +187,7 @@ def test_words_in_backticks_stand_in_the_code() -> None:
 
 
 def test_findings_page_is_the_table_in_the_code() -> None:
-    assert page("docs/findings.md") == findings.document()
+    assert page("docs/findings.md") == findings.document(), "run `make docs`"
 
 
 def test_finding_codes_named_to_hospitals_exist() -> None:
