@@ -189,9 +189,7 @@ def _write_returns(
     """退回清单: refused rows before held ones, the largest fee first inside each."""
     listed = [largest(rejected.filter(pl.col("door") == door), pl.col("total_fee_fen")) for door in DOORS]
     shown = pl.concat(listed).with_columns(pl.col("door").replace(DOORS))
-    sheet.banner(
-        f"{who}　退回清单", [[heading.line() + "　退回：更正后重新上传；暂挂：条件具备后下期再算"]]
-    )
+    sheet.banner(f"{who}　退回清单", [[heading.line() + "　退回：更正后重新上传；暂挂：条件具备后下期再算"]])
     sheet.header(RETURN_FIELDS, frozen=2, filtered=shown.height)
     sheet.rows(shown, RETURN_FIELDS)
     for door, name in DOORS.items():
