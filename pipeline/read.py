@@ -30,6 +30,8 @@ BULKY_BYTES = 2 << 30
 SLICE_ROWS = 250_000
 WORKERS = 2
 
+DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what Arrow raises on a broken file
+
 Result = TypeVar("Result")
 
 
@@ -112,7 +114,7 @@ def _metadata(file: Path) -> pq.FileMetaData:
         return pq.read_metadata(file)
     except PermissionError as error:
         raise InputError(f"输入文件没有读取权限：{file}；请检查文件权限") from error
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGE as error:
         size = file.stat().st_size if file.exists() else 0
         raise InputError(f"不是 Parquet 文件或已损坏：{file}（{size} 字节）；请重新导出为 Parquet") from error
 
@@ -120,7 +122,7 @@ def _metadata(file: Path) -> pq.FileMetaData:
 def _schema(file: Path, metadata: pq.FileMetaData) -> pa.Schema:
     try:
         return metadata.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGE as error:
         raise InputError(
             f"不是 Parquet 文件或已损坏：{file}（列定义读不出来）；请重新导出为 Parquet"
         ) from error
@@ -214,11 +216,11 @@ def stream(source: Source, stage: Callable[[Piece, pa.RecordBatch], Result]) -> 
 def read_piece(source: Source, piece: Piece) -> Iterator[tuple[Piece, pa.RecordBatch]]:
     """The rows of one piece in contract types; a bulky one in slices. Raises InputError where data is damaged."""
     metadata = source.metadata[piece.path]
-    paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
-    inside = {path.split(".")[0] for path in paths}
-    names = [column.name for column in source.columns if column.name in inside]
-    lists = [path for path in paths if path.split(".")[0] in ("dx_codes", "px_codes")]
     try:
+        paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+        inside = {path.split(".")[0] for path in paths}
+        names = [column.name for column in source.columns if column.name in inside]
+        lists = [path for path in paths if path.split(".")[0] in ("dx_codes", "px_codes")]
         with pq.ParquetFile(
             piece.path, metadata=metadata, read_dictionary=[] if piece.bulky else lists, memory_map=True
         ) as file:
@@ -230,7 +232,7 @@ def read_piece(source: Source, piece: Piece) -> Iterator[tuple[Piece, pa.RecordB
             for batch in file.iter_batches(SLICE_ROWS, row_groups=[piece.row_group], columns=names):
                 yield from _parts(source, piece, pa.table(batch), start)
                 start += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGE as error:
         raise InputError(
             f"文件内容损坏：{piece.path} 第 {piece.row_group + 1} 个行组读不出来；请重新导出"
         ) from error
