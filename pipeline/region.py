@@ -156,7 +156,9 @@ _LIMITS = ("gt", "ge", "le", "decimal_places", "min_length", "expected")
 
 
 def _first_mistake(error: ValidationError) -> str:
-    first = error.errors()[0]
+    found_all = error.errors()
+    # A mistyped key is both unknown and missing: the unknown one says what was typed.
+    first = next((one for one in found_all if one["type"] == "extra_forbidden"), found_all[0])
     key = ".".join(str(part) for part in first["loc"]) or "（全文）"
     context = first.get("ctx", {})
     if first["type"] == "value_error":
@@ -231,21 +233,18 @@ def _decimal(path: Path, item: str, text: str, digits: int) -> Decimal:
 
 def _hospitals(path: Path) -> tuple[Hospital, ...]:
     rows = _read_csv(path, ("hospital_id", "name", "level", "class", "county", "from", "to"))
-    try:
-        hospitals = [
-            Hospital(
-                row["hospital_id"], row["name"], row["level"], row["class"], row["county"],
-                dt.date.fromisoformat(row["from"]), dt.date.fromisoformat(row["to"]) if row["to"] else FOREVER,
-            )
-            for row in rows
-        ]  # fmt: skip
-    except ValueError as error:
-        raise ConfigurationError(f"医院表日期有误：{path}（{error}）；日期应写作 2025-01-01") from error
+    hospitals = [
+        Hospital(
+            row["hospital_id"], row["name"], row["level"], row["class"], row["county"],
+            _day_of(path, row, "from"), _day_of(path, row, "to") if row["to"] else FOREVER,
+        )
+        for row in rows
+    ]  # fmt: skip
     for hospital in hospitals:
         if not hospital.hospital_id or hospital.to < hospital.from_:
             raise ConfigurationError(
                 f"医院表有误：{path}，`{hospital.hospital_id}` 自 {hospital.from_} 至 {hospital.to}；"
-                "编号不得为空，截止日期不得早于起始日期"
+                "编号不得为空，截止日期不得早于起始日期，请更正"
             )
     for before, after in _pairs(
         sorted(hospitals, key=lambda h: (h.hospital_id, h.from_)), lambda h: h.hospital_id
@@ -255,6 +254,15 @@ def _hospitals(path: Path) -> tuple[Hospital, ...]:
                 f"医院表日期重叠：{path}，`{after.hospital_id}` 在 {after.from_} 有两行；请给前一行填截止日期"
             )
     return tuple(hospitals)
+
+
+def _day_of(path: Path, row: dict[str, str], column: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(row[column])
+    except ValueError as error:
+        raise ConfigurationError(
+            f"医院表日期有误：{path}，`{row['hospital_id']}` 的 {column} 为 `{row[column][:20]}`；请写作 2025-01-01"
+        ) from error
 
 
 Row = TypeVar("Row")

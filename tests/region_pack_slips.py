@@ -1,0 +1,147 @@
+# ruff: noqa: E501
+"""Broken copies of the demo pack: one slip each, and what the sentence about it says. One slip a line."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.region import config_root
+
+DEMO = config_root() / "regions" / "demo-rate"
+
+
+def copied(tmp_path: Path) -> Path:
+    """A copy of the demo pack, to be broken."""
+    return Path(shutil.copytree(DEMO, tmp_path / "broken"))
+
+
+Edit = Callable[[Path], None]
+
+
+def edit(file: str, old: str, new: str, count: int = 1) -> Edit:
+    def change(folder: Path) -> None:
+        text = (folder / file).read_text(encoding="utf-8")
+        assert old in text, f"{old!r} is not in {file}: the test changes nothing"
+        (folder / file).write_text(text.replace(old, new, count), encoding="utf-8")
+
+    return change
+
+
+def pack(old: str, new: str) -> Edit:
+    return edit("region.yaml", old, new)
+
+
+def weights(*lines: str) -> Edit:
+    """weights-2025.csv with lines added."""
+
+    def change(folder: Path) -> None:
+        with (folder / "weights-2025.csv").open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+
+    return change
+
+
+def written(file: str, content: bytes | str) -> Edit:
+    def change(folder: Path) -> None:
+        (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return change
+
+
+HIGH = "- {weight_le: 1.0, threshold: 3.0, inclusive: true, family: excess_share, base: 1.0, share: 0.7}"
+TAIL = "      - {threshold: 1.8, inclusive: true"
+SHARED = "family: excess_share, base: 1.0, share: 0.7}"
+LEVELS_390 = '      "390": {一级: 4950, 二级: 6600, 三级: 9000}\n'
+HOSPITAL = "H44990200004,示范市中医院,二级,甲等,449902,2020-01-01,"
+SECOND = "  - from: 2025-07-01\n    by_level"
+
+# what is broken → (how, what the one sentence says)
+SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
+    # dates
+    "gap": (pack("coefficients:\n  - from: 2025-01-01\n", "coefficients:\n  - from: 2025-01-01\n    to: 2025-06-28\n"),
+            ("region.yaml", "`coefficients`", "日期有空档", "2025-06-28", "2025-07-01")),
+    "overlap": (pack("coefficients:\n  - from: 2025-01-01\n", "coefficients:\n  - from: 2025-01-01\n    to: 2025-07-01\n"),
+                ("region.yaml", "`coefficients`", "日期重叠", "2025-07-01")),
+    "two entries of one day": (pack(SECOND, SECOND.replace("07-01", "01-01")), ("`coefficients`", "日期重叠", "2025-01-01")),
+    "an entry that ends before it begins": (pack("settlement:\n  - from: 2025-01-01\n", "settlement:\n  - from: 2025-01-01\n    to: 2024-12-31\n"),
+                                            ("`settlement.0`", "截止日期 2024-12-31 早于起始日期 2025-01-01")),
+    "no such day": (pack("scheme:\n  - from: 2025-01-01", "scheme:\n  - from: 2025-02-30"), ("第 ", "没有这一天 `2025-02-30`")),
+    "a date that is a word": (pack("scheme:\n  - from: 2025-01-01", "scheme:\n  - from: 去年"), ("`scheme.0.from`", "须为日期", "去年")),
+    # form
+    "unknown key": (pack("    prepay_ratio: 0.95", "    prepay_ratios: 0.95"), ("`settlement.0.prepay_ratios`", "不认识的项")),
+    "missing key": (pack("    deposit_rate: 0.05\n", ""), ("`settlement.0.deposit_rate`", "缺少此项")),
+    "missing source": (pack("    source: 医保办发〔2024〕9号\n", ""), ("`scheme.0.source`", "缺少此项")),
+    "empty source": (pack("source: 医保办发〔2024〕9号", 'source: ""'), ("`scheme.0.source`", "至少写 4 个字")),
+    "a key twice": (pack("    prepay_ratio: 0.95", "    prepay_ratio: 0.95\n    prepay_ratio: 0.90"), ("重复的项 `prepay_ratio`",)),
+    "a number twice as text and number": (pack(LEVELS_390, LEVELS_390 + LEVELS_390.replace('"', "")), ("重复的项 `390`",)),
+    "YAML that does not parse": (pack("levels: [一级", "levels: [[一级"), ("region.yaml", "读不出来", "第 ")),
+    "not text": (written("region.yaml", b"\xff\xfe\x00"), ("region.yaml", "读不出来")),
+    "an empty file": (written("region.yaml", ""), ("region.yaml", "须为键与值的表")),
+    "YAML that makes objects": (pack("name: demo-rate", "name: !!python/object/apply:os.getcwd []"), ("region.yaml", "读不出来")),
+    # numbers
+    "a word for a number": (pack("share: 0.7", "share: 七成"), ("`ratio.0.high.0.share`", "须为十进制数", "七成")),
+    "a truth value for a number": (pack("share: 0.7", "share: yes"), ("`ratio.0.high.0.share`", "须为十进制数")),
+    "infinity": (pack("threshold: 0.4", "threshold: .inf"), ("不是十进制数 `.inf`",)),
+    "an octal number": (pack("一级: 6900", "一级: 06700"), ("不是十进制数 `06700`",)),
+    "a number in sixties": (pack("一级: 6900", "一级: 69:00"), ("不是十进制数 `69:00`",)),
+    "a threshold with too many digits": (pack("threshold: 0.4", "threshold: 0.40001"), ("`ratio.0.low.threshold`", "小数位数超出上限 4 位", "0.40001")),
+    "a rate with more digits than published": (pack("一级: 6900", "一级: 6900.00001"), ("费率 6900.00001", "4 位")),
+    "a coefficient with more digits than published": (pack("H44990200004: 0.9200", "H44990200004: 0.92001"), ("系数 0.92001", "4 位")),
+    "a product of digits that is not exact": (pack(HIGH, HIGH.replace("3.0", "2.1251").replace("0.7", "0.8512")), ("参数", "小数位数超出可精确表示的范围")),
+    "a coefficient of nothing": (pack("by_level: {一级: 1.0000", "by_level: {一级: 0"), ("`coefficients.0.by_level.一级`", "须大于 0")),
+    "a rate of nothing": (pack("一级: 6900", "一级: 0"), ("`rates.0.values.310.一级`", "须大于 0")),
+    "a negative rate": (pack("一级: 6900", "一级: -6900"), ("`rates.0.values.310.一级`", "须大于 0", "-6900")),
+    "a rate in fen": (pack("三级: 11500", "三级: 1150000"), ("`rates.0.values.310.三级`", "超出可精确计算的上限 100000")),
+    "a hospital's coefficient in percent": (pack("H44990200004: 0.9200", "H44990200004: 92"), ("by_hospital.H44990200004", "超出可精确计算的上限 10")),
+    "a prepay ratio in percent": (pack("prepay_ratio: 0.95", "prepay_ratio: 95"), ("`settlement.0.prepay_ratio`", "上限 1")),
+    "a share above one": (pack("share: 0.7", "share: 70"), ("`ratio.0.high.0.share`", "上限 1")),
+    # rules
+    "a family without its share": (pack(SHARED, "family: excess_share}"), ("`ratio.0.high.0`", "excess_share 缺 share")),
+    "a family without its factor": (pack(SHARED, "family: minus_fixed}"), ("`ratio.0.high.0`", "minus_fixed 缺 factor")),
+    "an unknown family": (pack(SHARED, "family: generous}"), ("`ratio.0.high.0.family`", "只能是", "generous")),
+    "an unknown strategy": (pack("strategy: lowest_level_rate", "strategy: cheapest"), ("`base_groups.0.strategy`", "只能是", "cheapest")),
+    "a cap without its value": (pack("strategy: lowest_level_rate", "strategy: capped_coefficient"), ("`base_groups.0`", "capped_coefficient 缺 value")),
+    "a level's rate without its level": (pack("strategy: lowest_level_rate", "strategy: rate_of_level"), ("`base_groups.0`", "rate_of_level 缺 level")),
+    "a fixed weight without weight": (pack("fixed_weight, weight: 0.2}", "fixed_weight}"), ("`off_path.0.ungrouped`", "fixed_weight 缺 weight")),
+    "a share of the fee without share": (pack("fixed_weight, weight: 0.2}", "share_of_fee}"), ("`off_path.0.ungrouped`", "share_of_fee 缺 share")),
+    "weights of another scheme": (pack("    scheme: chs-drg-2.0", "    scheme: chs-drg-1.1"), ("权重表与分组方案不符", "`chs-drg-2.0`", "`chs-drg-1.1`")),
+    # tables beside it
+    "a group twice": (weights("AA19,2"), ("weights-2025.csv", "表中重复", "`AA19`")),
+    "a weight that is text": (weights("ZZZZ,一点二"), ("weights-2025.csv", "不是数", "`ZZZZ`", "一点二")),
+    "a weight with a decimal comma": (weights('ZZZZ,"0,9258"'), ("weights-2025.csv", "不是数", "0,9258")),
+    "a weight of nothing": (weights("ZZZZ,0"), ("weights-2025.csv", "权重须大于零", "`ZZZZ`")),
+    "a negative weight": (weights("ZZZZ,-1"), ("weights-2025.csv", "权重须大于零", "-1")),
+    "a blank weight": (weights("ZZZZ,"), ("weights-2025.csv", "不是数", "`ZZZZ`")),
+    "a weight that is not a number": (weights("ZZZZ,NaN"), ("weights-2025.csv", "`ZZZZ`", "NaN")),
+    "a weight beyond the exact range": (weights("ZZZZ,1000.0001"), ("weights-2025.csv", "超出可精确计算的上限 1000")),
+    "a weight with more digits than published": (weights("ZZZZ,1.00001"), ("weights-2025.csv", "小数位数超出公布位数", "1.00001", "4 位")),
+    "a short line": (weights("ZZZZ"), ("weights-2025.csv", "表中缺列", "行不足 2 列")),
+    "an endless cell": (weights('"' + "长" * 140_000 + '",1'), ("weights-2025.csv", "读不出来")),
+    "another header": (edit("weights-2025.csv", "drg,weight", "组,权重"), ("weights-2025.csv", "表头不符", "drg,weight", "组,权重")),
+    "no weights file": (lambda folder: (folder / "weights-2025.csv").unlink(), ("weights-2025.csv", "读不出来", "FileNotFoundError")),
+    "weights in GB18030": (written("weights-2025.csv", "drg,weight,名称\nAA19,1,心脏\n".encode("gb18030")), ("weights-2025.csv", "读不出来")),
+    "overlapping rows of a hospital": (edit("hospitals.csv", HOSPITAL, f"{HOSPITAL}2025-06-30\n{HOSPITAL.replace('2020-01-01', '2025-06-30')}"),
+                                       ("hospitals.csv", "医院表日期重叠", "`H44990200004`", "2025-06-30")),
+    "a hospital's bad date": (edit("hospitals.csv", "449902,2020-01-01", "449902,2020/01/01"), ("hospitals.csv", "医院表日期有误", "2020/01/01")),
+    "a hospital that ends before it begins": (edit("hospitals.csv", HOSPITAL, f"{HOSPITAL}2019-12-31"), ("hospitals.csv", "`H44990200004`", "2019-12-31")),
+    "a hospital without an id": (edit("hospitals.csv", HOSPITAL, HOSPITAL.removeprefix("H44990200004")), ("hospitals.csv", "编号不得为空")),
+}  # fmt: skip
+
+# What loads but cannot be used: `regions check` lists it as an error.
+CHECKED: dict[str, tuple[Edit, tuple[str, ...]]] = {
+    "a group without a weight": (edit("weights-2025.csv", "\nAA29,1\n", "\n"), ("权重", "没有价格：AA29", "请补权重")),
+    "a weight of no group": (weights("ZZ99,1"), ("不属于方案 chs-drg-2.0：ZZ99",)),
+    "a base group of no scheme": (pack("groups: [BU25", "groups: [BU99"), ("不属于方案 chs-drg-2.0 的组：BU99",)),
+    "a hospital of unknown level": (edit("hospitals.csv", "示范市中医院,二级", "示范市中医院,二甲"), ("H44990200004", "`二甲` 不在 levels")),
+    "an insurance type without rates": (pack(LEVELS_390, ""), ("390", "没有费率或系数")),
+    "a level without a rate": (pack("二级: 6600, ", ""), ("二级 390 没有费率或系数",)),
+    "a deposit above the national limit": (pack("deposit_rate: 0.05", "deposit_rate: 0.0501"), ("比例 0.0501 超过国家上限 0.05",)),
+    "a high threshold not above the low one": (pack(TAIL, TAIL.replace("1.8", "0.4")), ("高倍率界限不大于低倍率界限",)),
+    "weight bands that do not rise": (pack("{weight_le: 4.0,", "{weight_le: 1.0,"), ("权重分段须由小到大",)),
+    "a last band with an edge": (pack(TAIL, TAIL.replace("{threshold", "{weight_le: 9.0, threshold")), ("只有最后一段不写 weight_le",)),
+    "a band after the one without an edge": (pack("{weight_le: 1.0, ", "{"), ("只有最后一段不写 weight_le",)),
+    "a low payment below nothing": (pack("family: actual}", "family: minus_fixed, factor: 0.1}"), ("费用趋于零时的支付为 -0.1 倍标准",)),
+    "a high payment below nothing": (pack(SHARED, "family: minus_fixed, factor: 3.5}"), ("界限处的支付为 -0.5 倍标准，小于零",)),
+}  # fmt: skip
