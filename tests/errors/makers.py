@@ -1,0 +1,348 @@
+"""The mistakes of the error museum: one function per kind, named in the `make` of its case.yaml."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PERIOD = "2025-10"
+
+
+@dataclass
+class Place:
+    """Where a mistake is made: `input` and `out` go into the command; `rows` is a clean month, `run` a finished one."""
+
+    folder: Path
+    rows: pa.Table
+    run_out: Path
+    source: Path
+    input: Path = field(init=False)
+    out: Path = field(init=False)
+    undo: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.input, self.out = self.folder / "in.parquet", self.folder / "out"
+
+    def write(self, table: pa.Table) -> None:
+        pq.write_table(table, self.input)
+
+    def replace(self, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+        return self.rows.set_column(self.rows.schema.get_field_index(name), name, values)
+
+
+def nothing(place: Place) -> None:
+    """The mistake is in the command alone."""
+
+
+def month(place: Place) -> None:
+    """A good input; the mistake is in the command."""
+    place.write(place.rows)
+
+
+# --- files
+
+
+def text_file(place: Place) -> None:
+    place.input.write_bytes(b"case_id,hospital_id\n1,H1\n")  # 25 bytes
+
+
+def empty_file(place: Place) -> None:
+    place.input.write_bytes(b"")
+
+
+def no_rows(place: Place) -> None:
+    place.write(place.rows.slice(0, 0))
+
+
+def empty_folder(place: Place) -> None:
+    place.input.mkdir()
+
+
+def without_sex(place: Place) -> None:
+    place.write(place.rows.drop_columns(["sex"]))
+
+
+def fee_as_text(place: Place) -> None:
+    place.write(place.replace("total_fee_fen", place.rows["total_fee_fen"].cast(pa.string())))
+
+
+def age_too_wide(place: Place) -> None:
+    ages = [2**40, *place.rows["age_years"].to_pylist()[1:]]
+    place.write(place.replace("age_years", pa.array(ages, pa.int64())))
+
+
+def two_sexes(place: Place) -> None:
+    place.write(place.rows.append_column("sex", place.rows["sex"]))
+
+
+def two_spellings(place: Place) -> None:
+    """`SEX` before `sex`: SQL would read the first, Arrow the second."""
+    place.write(place.rows.add_column(0, "SEX", place.rows["sex"]))
+
+
+def foreign_file(place: Place) -> None:
+    place.input.mkdir()
+    pq.write_table(place.rows, place.input / "part.parquet")
+    (place.input / "notes.xlsx").write_bytes(b"PK")
+
+
+def forged_rows(place: Place) -> None:
+    """Twenty million equal numbers in a few kilobytes."""
+    pq.write_table(pa.table({"x": pa.nulls(20_000_000, pa.int8())}), place.input, row_group_size=20_000_000)
+    assert place.input.stat().st_size < 100_000
+
+
+def corrupt_pages(place: Place) -> None:
+    """A good footer over pages whose bytes were turned over."""
+    place.write(place.rows)
+    column = pq.read_metadata(place.input).row_group(0).column(0)
+    content = bytearray(place.input.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    for at in range(start + 40, start + column.total_compressed_size):
+        content[at] ^= 0x5A
+    place.input.write_bytes(content)
+
+
+def corrupt_unread_by_sql(place: Place) -> None:
+    """Damage in a column that only the reader of batches meets, in the second of two files."""
+    place.input.mkdir()
+    pq.write_table(place.rows.slice(0, 100), place.input / "a.parquet")
+    second = place.input / "b.parquet"
+    pq.write_table(place.rows.slice(100), second)
+    names = place.rows.schema.names
+    column = pq.read_metadata(second).row_group(0).column(names.index("department"))
+    content = bytearray(second.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    for at in range(start, start + 12):
+        content[at] ^= 0xFF
+    second.write_bytes(content)
+
+
+# --- control totals
+
+
+def _control(place: Place, header: str, change: int = 0, fee: Callable[[int], str] | None = None) -> None:
+    """Totals of the month by hospital and insurance type; the first line's count is changed."""
+    month(place)
+    keys = ["hospital_id", "insurance_type"]
+    sums = place.rows.group_by(keys).aggregate(
+        [("case_id", "count"), ("total_fee_fen", "sum"), ("pool_fund_fen", "sum")]
+    )
+    lines = [header]
+    for row in sums.sort_by([(key, "ascending") for key in keys]).to_pylist():
+        yuan = [f"{row[f'{name}_sum'] / 100:.2f}" for name in ("total_fee_fen", "pool_fund_fen")]
+        yuan[0] = fee(row["total_fee_fen_sum"]) if fee else yuan[0]
+        cases = row["case_id_count"] + (change if len(lines) == 1 else 0)
+        lines.append(",".join([row["hospital_id"], row["insurance_type"], str(cases), *yuan]))
+    (place.folder / "control.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+CONTROL_HEADER = "hospital_id,insurance_type,cases,total_fee_yuan,pool_fund_yuan"
+
+
+def control_agrees(place: Place) -> None:
+    _control(place, CONTROL_HEADER)
+
+
+def control_one_more(place: Place) -> None:
+    _control(place, CONTROL_HEADER, change=1)
+
+
+def control_header(place: Place) -> None:
+    _control(place, CONTROL_HEADER.replace("total_fee_yuan", "fee"))
+
+
+def control_three_decimals(place: Place) -> None:
+    _control(place, CONTROL_HEADER, fee=lambda fen: f"{fen / 1000:.3f}")
+
+
+# --- regions and schemes
+
+
+def _region(place: Place, name: str, before: str, after: str) -> None:
+    month(place)
+    target = place.folder / "region"
+    shutil.copytree(ROOT / "configs" / "regions" / "demo-rate", target)
+    text = (target / name).read_text(encoding="utf-8")
+    assert text.count(before) >= 1, f"{name} no longer holds {before!r}"
+    (target / name).write_text(text.replace(before, after, 1), encoding="utf-8")
+
+
+def region_gap(place: Place) -> None:
+    """The first coefficients end in May, the next begin in July."""
+    _region(place, "region.yaml", "coefficients:\n  - from: 2025-01-01",
+            "coefficients:\n  - from: 2025-01-01\n    to: 2025-05-31")  # fmt: skip
+
+
+def region_overlap(place: Place) -> None:
+    _region(place, "region.yaml", "coefficients:\n  - from: 2025-01-01",
+            "coefficients:\n  - from: 2025-01-01\n    to: 2025-08-31")  # fmt: skip
+
+
+def region_unknown_key(place: Place) -> None:
+    _region(place, "region.yaml", "prepay_ratio: 0.95", "prepay_ratio: 0.95\n    prepay_rato: 1")
+
+
+def region_key_twice(place: Place) -> None:
+    _region(place, "region.yaml", "pricing_by:", "pricing_by: settlement_date\npricing_by:")
+
+
+def region_no_such_day(place: Place) -> None:
+    _region(place, "region.yaml", "from: 2025-07-01", "from: 2025-06-31")
+
+
+def region_weight_not_a_number(place: Place) -> None:
+    _region(place, "weights-2025.csv", "AA29,1\n", "AA29,一\n")
+
+
+def region_without_a_weight(place: Place) -> None:
+    _region(place, "weights-2025.csv", "AA29,1\n", "")
+
+
+def _scheme(place: Place, name: str, before: bytes, after: bytes) -> None:
+    month(place)
+    target = place.folder / "scheme"
+    shutil.copytree(ROOT / "data" / "schemes" / "chs-drg-2.0", target)
+    content = (target / name).read_bytes()
+    assert before in content
+    (target / name).write_bytes(content.replace(before, after, 1))
+
+
+def scheme_altered(place: Place) -> None:
+    """One more blank at the end of a table."""
+    _scheme(place, "drg.csv", b"\n", b" \n")
+
+
+def scheme_key_unknown(place: Place) -> None:
+    _scheme(place, "scheme.yaml", b"issuer:", b"isuer: x\nissuer:")
+
+
+def scheme_file_gone(place: Place) -> None:
+    _scheme(place, "drg.csv", b"\n", b"\n")
+    (place.folder / "scheme" / "drg.csv").unlink()
+
+
+# --- the place to write to
+
+
+def disk_full(place: Place) -> None:
+    """A file system of 60 kB: a real ENOSPC."""
+    month(place)
+    small = place.folder / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    place.undo.callback(subprocess.run, ["umount", "-l", str(small)], check=True)
+    place.out = small / "out"
+
+
+def file_for_folder(place: Place) -> None:
+    month(place)
+    place.out.write_text("mine")
+
+
+def folder_forbidden(place: Place) -> None:
+    month(place)
+    if os.geteuid() == 0:
+        pytest.skip("nothing is forbidden to root")
+    place.out.mkdir(mode=0o500)
+
+
+def not_a_real_folder(place: Place) -> None:
+    """Even root makes no folder there."""
+    month(place)
+    place.out = Path("/proc/drgdip")
+
+
+def taken(place: Place) -> None:
+    place.out.mkdir()
+    (place.out / "mine.txt").write_text("mine")
+
+
+def held_lock(place: Place) -> None:
+    """Another process holds the region."""
+    month(place)
+    program = (
+        "import sys; from pathlib import Path; from pipeline.runfolder import occupied\n"
+        "with occupied(Path(sys.argv[1]), 'demo-rate'): print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(place.out / "demo-rate")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    place.undo.callback(holder.communicate)
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+
+
+# --- finished runs
+
+
+def _finished(place: Place) -> Path:
+    """A copy of a finished run whose own input is given again."""
+    place.input = place.source
+    shutil.copytree(place.run_out, place.out)
+    (manifest,) = place.out.glob(f"*/{PERIOD}/*/manifest.json")
+    return manifest.parent
+
+
+def altered_payment(place: Place) -> None:
+    path = _finished(place) / "hospital_payment.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def lost_workbook(place: Place) -> None:
+    (_finished(place) / "region.xlsx").unlink()
+
+
+def broken_manifest(place: Place) -> None:
+    path = _finished(place) / "manifest.json"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def finished_run(place: Place) -> None:
+    _finished(place)
+
+
+# --- the platform's own tables
+
+
+def _platform(place: Place) -> None:
+    from test_platform import one_case, write_tables
+
+    place.input = place.folder / "platform"
+    write_tables(place.input, one_case())
+
+
+def platform_without_fee(place: Place) -> None:
+    from test_platform import settlement, write_csv
+
+    _platform(place)
+    row = settlement("S1")
+    del row["medfee_sumamt"]
+    write_csv(place.input / "settlement.csv", [row])
+
+
+def platform_without_diagnoses(place: Place) -> None:
+    _platform(place)
+    (place.input / "diagnosis.csv").unlink()
+
+
+def platform_workbook(place: Place) -> None:
+    _platform(place)
+    (place.input / "diagnosis.csv").write_bytes(b"PK\x03\x04\x14\x00\x06\x00\xff\xfe\x80")

@@ -1,0 +1,106 @@
+"""The error museum: every folder of tests/errors is one mistake, made for real and met by the real command line.
+
+A mistake ends in one Chinese line with its exit code, leaves what was published untouched and publishes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+from conftest import Finished, Said, bytes_of, in_process, in_subprocess
+from errors import makers
+
+MUSEUM = Path(__file__).parent / "errors"
+KEYS = {"title", "make", "command", "exit_code", "message", "next"}
+# Exit codes of DESIGN §10; 0 and 1 are never the answer to a mistake.
+EXIT_CODES = {2: "用法", 10: "配置", 11: "输入", 12: "方案", 13: "核对", 14: "占用"}
+IN_A_PROCESS = ("not_parquet", "unknown_command", "control_totals_differ", "tampered_run")
+
+
+def cases() -> dict[str, dict[str, Any]]:
+    return {
+        path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted(MUSEUM.glob("*/case.yaml"))
+    }
+
+
+CASES = cases()
+
+
+@pytest.fixture
+def place(tmp_path: Path, rows: pa.Table, finished: Finished) -> Iterator[makers.Place]:
+    made = makers.Place(tmp_path, rows, finished.out, finished.source)
+    with made.undo:
+        yield made
+
+
+def words(case: dict[str, Any], place: makers.Place) -> list[str]:
+    known = {"input": str(place.input), "out": str(place.out), "here": str(place.folder)}
+    return [str(word).format(**known) for word in case["command"]]
+
+
+def one_clear_line(said: Said, case: dict[str, Any], rows: pa.Table) -> None:
+    """The exit code, one line that matches, and neither a traceback nor a person's number in anything said."""
+    line, other = (said.out, said.err) if case.get("stream") == "stdout" else (said.err, said.out)
+    assert said.code == case["exit_code"], said
+    assert re.search(case["message"], line, re.MULTILINE), line
+    if case.get("stream") != "stdout":
+        assert line.count("\n") == 1 and line.endswith("\n"), line
+        assert line.startswith(f"{EXIT_CODES[said.code]}："), line
+        assert len(line) < 1500
+    assert "Traceback" not in line + other
+    assert not any(person in line + other for person in rows["person_id"].to_pylist())
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_mistake_is_met_by_one_clear_line(code: str, place: makers.Place) -> None:
+    case = CASES[code]
+    getattr(makers, case["make"])(place)
+    before = bytes_of(place.out) if place.out.is_dir() else {}
+    said = in_process(*words(case, place))
+    one_clear_line(said, case, place.rows)
+    after = bytes_of(place.out) if place.out.is_dir() else {}
+    assert after == before  # nothing published, nothing altered, nothing half made
+
+
+@pytest.mark.parametrize("code", IN_A_PROCESS)
+def test_mistake_in_a_process_of_its_own(code: str, place: makers.Place) -> None:
+    getattr(makers, CASES[code]["make"])(place)
+    one_clear_line(in_subprocess(*words(CASES[code], place)), CASES[code], place.rows)
+
+
+def test_every_example_is_whole() -> None:
+    assert {path.name for path in MUSEUM.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(
+        CASES
+    )
+    for code, case in CASES.items():
+        assert KEYS <= set(case) <= KEYS | {"stream"}, code
+        assert case["exit_code"] in EXIT_CODES, code
+        assert callable(getattr(makers, case["make"], None)), code
+        assert re.search("[一-鿿]", case["title"]) and re.search("[一-鿿]", case["next"]), code
+
+
+def test_every_exit_code_has_an_example() -> None:
+    assert {case["exit_code"] for case in CASES.values()} == set(EXIT_CODES)
+
+
+def test_debug_shows_where_a_defect_stands(place: makers.Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected error is one line too, exit 1; DRGDIP_DEBUG lets the developer see it."""
+    makers.month(place)
+
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pipeline.run.open_source", defect)
+    command = ("run", "demo-rate", "--period", "2025-10", "--input", place.input, "--out", place.out)
+    said = in_process(*command)
+    assert said.code == 1 and said.err.count("\n") == 1 and "DRGDIP_DEBUG=1" in said.err
+    monkeypatch.setenv("DRGDIP_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        in_process(*command)
