@@ -23,7 +23,7 @@ from pipeline.identity import identify
 from pipeline.query import engine, parquet_view
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
-from pipeline.runfolder import finished, occupied, point_to, prove_finished, write_manifest
+from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.score import register_prices, score
 from pipeline.settle import settle
 from pipeline.terms import Terms, resolve
@@ -66,9 +66,11 @@ def run_month(
     home = out / region.pack.name / period
     with occupied(out / region.pack.name, region.pack.name):
         folder = home / identity.run
+        started = dt.datetime.now().astimezone()
         if finished(folder):
             manifest = prove_finished(folder)
             point_to(home, identity.run)
+            log_run(home.parent, manifest, started, fresh=False)
             return Outcome(folder, identity.run, manifest, fresh=False)
         with (
             appearing(folder, folder=True) as beside,
@@ -97,6 +99,7 @@ def run_month(
             writers.discard_working_tables()
             manifest = write_manifest(beside, identity, region, books, totals, laws)
         point_to(home, identity.run)
+        log_run(home.parent, manifest, started, fresh=True)
     return Outcome(folder, identity.run, manifest, fresh=True)
 
 
@@ -136,9 +139,7 @@ def validate_only(
 def terms_and_books(region: Region) -> tuple[tuple[Terms, ...], dict[str, RuleBook]]:
     """The region's terms on every day it covers, and the schemes that they name."""
     first = min(entry.from_ for entry in region.pack.scheme)
-    ends = [entry.to or FOREVER for entry in region.pack.scheme]
-    horizon = max(entry.from_ for entry in region.pack.settlement) + dt.timedelta(days=3 * 366)
-    terms = resolve(region, first, min(max(ends), horizon))
+    terms = resolve(region, first, FOREVER)
     names = dict.fromkeys(entry.name for entry in region.pack.scheme)
     return terms, {name: load_rulebook(name) for name in names}
 

@@ -123,6 +123,23 @@ def point_to(home: Path, run: str) -> None:
         beside.write_text(run + "\n", encoding="utf-8")
 
 
+def log_run(home: Path, manifest: dict[str, Any], started: dt.datetime, fresh: bool) -> None:
+    """One line in `runs.log`: when, where and how long. Times stand here, so that run folders have none."""
+    line = {
+        "run": manifest["run"],
+        "period": manifest["period"],
+        "started": started.isoformat(timespec="seconds"),
+        "finished": dt.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "fresh": fresh,
+        "rows_in": manifest["totals"]["rows_in"],
+        "payable_fen": manifest["totals"]["payable_fen"],
+    }
+    with disk_errors(home / "runs.log"), (home / "runs.log").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
 def current_run(home: Path) -> Path | None:
     """The folder of the run that counts for a period, or None."""
     pointer = home / CURRENT

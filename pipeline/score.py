@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import duckdb
@@ -29,16 +28,10 @@ def group_kinds(book: RuleBook) -> dict[str, str]:
 def register_prices(
     con: duckdb.DuckDBPyConnection, region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook]
 ) -> None:
-    """The region's parameters as SQL tables: terms, days, group_prices, hospital_prices and names."""
+    """The region's parameters as SQL tables: terms, group_prices, hospital_prices and names."""
     pack = region.pack
     kinds = {name: group_kinds(book) for name, book in books.items()}
     tables = price_tables(terms, pack.levels, list(pack.insurance_types), kinds)
-    days = [
-        {"day": one.valid_from + dt.timedelta(days=number), "terms_id": one.terms_id}
-        for one in terms
-        for number in range((one.valid_to - one.valid_from).days + 1)
-    ]
-    tables["days"] = pa.Table.from_pylist(days, pa.schema([("day", pa.date32()), ("terms_id", pa.string())]))
     names = {group: title for book in books.values() for group, title in book.group_names.items()}
     tables["conventions"] = pa.table({"pricing_by": [pack.pricing_by]})
     tables["group_names"] = _names("drg", names)
@@ -55,6 +48,7 @@ def _names(key: str, names: dict[str, str]) -> pa.Table:
 
 def score(con: duckdb.DuckDBPyConnection, folder: Path) -> pa.Table:
     """Price `validated` ⋈ `grouped`; writes scored.parquet and returns the findings of cases that lost their way."""
+    keep(con, "days")
     view(con, "offered")
     keep(con, "priced")
     keep(con, "reversed")
