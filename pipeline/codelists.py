@@ -141,7 +141,8 @@ def _flatten(column: pa.Array) -> tuple[np.ndarray, np.ndarray, list[str | None]
     if not pa.types.is_dictionary(values.type):
         values = values.cast(pa.string()).dictionary_encode()
     offsets = column.offsets.to_numpy().astype(np.int64)
-    indices = values.indices.slice(offsets[0], offsets[-1] - offsets[0])
+    # Narrow indices cannot hold the position one past a full dictionary, which stands for null.
+    indices = values.indices.slice(offsets[0], offsets[-1] - offsets[0]).cast(pa.int32())
     texts = values.dictionary.to_pylist()
     positions = indices.fill_null(len(texts)).to_numpy()
     void = column.is_null().to_numpy(zero_copy_only=False)
