@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 from pipeline import platform_findings as notes
 from pipeline.errors import AuditBroken, InputError, UsageMistake
 from pipeline.platform_sources import SOURCE_TABLES, stage_tables
+from pipeline.query import statement
 from pipeline.tables import DISCHARGE_SCHEMA
 
-SQL = Path(__file__).parent / "sql"
 CASES_AT_ONCE = 250_000  # one slice is one row group
 GROUPS_PER_FILE = 16
 MOST_REPEATS = 1_000  # of one settlement id; more is a spoilt column, not a duplicate
@@ -88,7 +88,7 @@ def _engine(work: Path, memory_limit: str, place_codes: Mapping[str, str]) -> du
     )
     for table in SOURCE_TABLES:
         con.read_parquet(str(work / f"{table.name}.parquet")).create_view(f"{table.name}_source")
-    con.sql(_sql("platform_settlements")).create_view("platform_settlements")
+    con.sql(statement("platform_settlements")).create_view("platform_settlements")
     codes = sorted(place_codes.items())
     con.register(
         "platform_place_codes",
@@ -106,13 +106,9 @@ def _engine_share(memory_limit: str) -> int:
     return int(read[1]) * 1024 ** (1 + "KMGT".index(read[2])) * 3 // 4
 
 
-def _sql(name: str) -> str:
-    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
-
-
 def _join(con: duckdb.DuckDBPyConnection, work: Path) -> list[pa.Table]:
     """Give every row of the other tables its case's place; return the findings on rows without a case."""
-    worst = con.sql(_sql("platform_most_repeated"), params={"most": MOST_REPEATS}).fetchall()
+    worst = con.sql(statement("platform_most_repeated"), params={"most": MOST_REPEATS}).fetchall()
     if worst:
         spoilt, times = worst[0]
         raise InputError(
@@ -120,9 +116,9 @@ def _join(con: duckdb.DuckDBPyConnection, work: Path) -> list[pa.Table]:
         )
     for name in (*JOINED, "platform_orphans"):
         path = str(work / f"{name}.parquet")
-        con.sql(_sql(name)).write_parquet(path)
+        con.sql(statement(name)).write_parquet(path)
         con.read_parquet(path).create_view(name)
-    orphans = con.sql(_sql("platform_orphan_findings"), params={"most": MOST_ORPHANS_NAMED})
+    orphans = con.sql(statement("platform_orphan_findings"), params={"most": MOST_ORPHANS_NAMED})
     return notes.orphans(orphans.to_arrow_table())
 
 
@@ -132,7 +128,7 @@ def _write(con: duckdb.DuckDBPyConnection, out: Path, settlements: int, found: l
     writer: pq.ParquetWriter | None = None
     for first in range(0, max(settlements, 1), CASES_AT_ONCE):
         between = {"first": first, "last": first + CASES_AT_ONCE}
-        outside = con.sql(_sql("platform_not_inpatient"), params=between).to_arrow_table()
+        outside = con.sql(statement("platform_not_inpatient"), params=between).to_arrow_table()
         found.append(notes.not_inpatient(outside))
         left_out += outside.num_rows
         discharges = _slice(con, between, found)
@@ -160,14 +156,14 @@ def _slice(con: duckdb.DuckDBPyConnection, between: Mapping[str, int], found: li
     tables: dict[str, pa.Table] = {}
     for name in SLICED + PARSED:
         params = between if name in SLICED else {}
-        tables[name] = con.sql(_sql(name), params=params).to_arrow_table()
+        tables[name] = con.sql(statement(name), params=params).to_arrow_table()
         con.register(name, tables[name])
     text = tables["platform_case_text"]
     for name in PARSED:
         found.extend(notes.unreadable(text, tables[name]))
     found.append(notes.unreadable_icu(_with_case(tables["platform_icu_minutes"], text)))
-    found.extend(notes.doubts(con.sql(_sql("platform_doubts")).to_arrow_table()))
-    discharges = con.sql(_sql("platform_discharges")).to_arrow_table().cast(DISCHARGE_SCHEMA)
+    found.extend(notes.doubts(con.sql(statement("platform_doubts")).to_arrow_table()))
+    discharges = con.sql(statement("platform_discharges")).to_arrow_table().cast(DISCHARGE_SCHEMA)
     for name in SLICED + PARSED:
         con.unregister(name)
     return discharges

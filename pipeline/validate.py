@@ -48,6 +48,7 @@ ARRIVALS_SCHEMA = pa.schema(
 )
 
 
+Check = tuple[str, str, pl.Expr, pl.Expr]  # finding, column, condition, value shown
 Interval = tuple[dt.date, dt.date, tuple[str, ...]]  # first day, last day, hospitals
 
 
@@ -145,10 +146,9 @@ def _clinical_rows(frame: pl.DataFrame) -> np.ndarray:
     return frame["is_clinical"].to_numpy()
 
 
-def _checks(yardstick: Yardstick) -> Iterator[tuple[str, str, pl.Expr, pl.Expr]]:
-    """(finding, column, condition, value shown) of every check over scalar columns."""
-    col, text = pl.col, lambda name: pl.col(name).cast(pl.String)
-    clinical = ~col("is_reversal")  # a reversal takes its original's case as it was
+def _cell_checks() -> Iterator[Check]:
+    """Checks that look at one cell alone: filled, not too long, printable."""
+    col = pl.col
     for column in DISCHARGES:
         name = column.name
         if column.filled:
@@ -162,6 +162,13 @@ def _checks(yardstick: Yardstick) -> Iterator[tuple[str, str, pl.Expr, pl.Expr]]
             yield "oversized_text", name, col(name).str.len_bytes() > LONGEST_TEXT, shown
     for name in ("case_id", "hospital_id", "reverses"):
         yield "bad_character", name, col(name).str.contains(r"[\x00-\x1f\x7f]"), pl.lit(f"`{name}`")
+
+
+def _checks(yardstick: Yardstick) -> Iterator[Check]:
+    """Every check over scalar columns."""
+    col, text = pl.col, lambda name: pl.col(name).cast(pl.String)
+    clinical = ~col("is_reversal")  # a reversal takes its original's case as it was
+    yield from _cell_checks()
     yield "unknown_sex", "sex", clinical & ~col("sex").is_in(["1", "2"]), col("sex")
     impossible = ~col("age_years").is_between(0, 150) | ~col("age_days").is_between(0, 366).fill_null(True)
     yield "impossible_age", "age_years", clinical & impossible, text("age_years") + "岁"

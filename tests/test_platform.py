@@ -560,7 +560,7 @@ def spoil(folder: Path, code: str) -> None:
         (folder / "diagnosis.csv").write_bytes(b"PK\x03\x04\x14\x00\x06\x00\xff\xfe\x80")
 
 
-@pytest.mark.parametrize("code", sorted(path.name for path in ERRORS.glob("platform_*")))
+@pytest.mark.parametrize("code", ["platform_missing_column", "platform_missing_table", "platform_not_text"])
 def test_error_museum(tmp_path: Path, code: str) -> None:
     case = yaml.safe_load((ERRORS / code / "case.yaml").read_text(encoding="utf-8"))
     folder = write_tables(tmp_path / "in", one_case())
