@@ -152,11 +152,11 @@ def _balance(by_door: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """One row per hospital: what came in and by which door it left, in rows, fee and recorded fund."""
     measures = (("rows", "rows"), ("total_fee_fen", "fee_fen"), ("pool_fund_fen", "fund_fen"))
     doors = [
-        pl.col(column).filter(pl.col("door") == door).sum().alias(f"{door}_{name}")
+        pl.col(column).cast(pl.Int128).filter(pl.col("door") == door).sum().alias(f"{door}_{name}")
         for door in ("paid", "refused", "held")
         for column, name in measures
     ]
-    arrived = [pl.col(column).sum().alias(f"in_{name}") for column, name in measures]
+    arrived = [pl.col(column).cast(pl.Int128).sum().alias(f"in_{name}") for column, name in measures]
     return (
         by_door.group_by("hospital_id")
         .agg(*arrived, *doors)

@@ -137,7 +137,9 @@ def _write_returns(book: Book, heading: Heading, rejected: pl.DataFrame, payment
         rejected.sort("case_id", "message")
         .group_by("door", "code", "hospital_id", maintain_order=True)
         .agg(
-            pl.len().alias("rows"), *[pl.col(name).sum() for name in RETURN_MONEY], pl.col("message").first()
+            pl.len().alias("rows"),
+            *[pl.col(name).cast(pl.Int128).sum() for name in RETURN_MONEY],
+            pl.col("message").first(),
         )
         .join(names, on="hospital_id", how="left")
         .sort("door", "code", "hospital_id", descending=[True, False, False])  # refused before held

@@ -85,11 +85,11 @@ def run_month(source: Path, out: Path, *words: object, region: str | Path = "dem
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder by relative path, locks aside."""
+    """Every file below a folder by relative path; the lock and the log hold times and are no results."""
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.startswith("lock")
+        if file.is_file() and not file.name.startswith("lock") and file.name != "runs.log"
     }
 
 

@@ -19,6 +19,7 @@ DAY = dt.timedelta(days=1)
 CLINICAL_HOSPITAL = "H44990400010"  # declares 国临版 in the demo region
 GONE_HOSPITAL, UNRATED_HOSPITAL = "H44990900098", "H44990900099"
 GROUP_WITHOUT_WEIGHT = "EV19"
+LARGEST = {"hospital_id": "H44990100001", "pool_fund_fen": 2**63 - 1, "total_fee_fen": 2**63 - 1}
 TEN_MB = "长" * 3_500_000  # 10.5 MB in UTF-8
 
 
@@ -97,11 +98,13 @@ HOSTILE: dict[str, tuple[Any, str, str | None]] = {
     "ten thousand procedures": ({"px_codes": ["38.9300x001"] * 10_000}, "refused", "too_many_codes"),
     "full-width code": ({"dx_codes": ["Ｉ１０．Ｘ００ｘ００２"]}, "paid", None),
     "smallest amount there is": ({"total_fee_fen": -(2**63)}, "refused", "negative_money"),
-    "largest amount there is": ({"pool_fund_fen": 2**63 - 1}, "refused", "absurd_amount"),
+    # Two of the largest amounts at one hospital: their sum is wider than a cell.
+    "largest amount there is": (LARGEST, "refused", "absurd_amount"),
+    "largest amount once more": (LARGEST, "refused", "absurd_amount"),
     "formula for a hospital": ({"hospital_id": "=HYPERLINK(1)"}, "refused", "unknown_hospital"),
     "path for a hospital": ({"hospital_id": "../../../etc/x"}, "refused", "unknown_hospital"),
     "first day of the calendar": ({"admission_date": dt.date(1, 1, 1)}, "paid", None),
-    "last day of the calendar": ({"discharge_date": dt.date(9999, 12, 31)}, "refused", "no_terms"),
+    "last day of the calendar": ({"discharge_date": dt.date(9999, 12, 31)}, "paid", None),
     "no diagnoses at all": ({"dx_codes": None}, "refused", "missing_principal"),
     "no procedures at all": ({"px_codes": None}, "paid", None),
 }  # fmt: skip

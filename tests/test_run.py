@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import PERIOD, ROOT, Finished, bytes_of, in_process, in_subprocess, run_month
 from errors.makers import Place, control_agrees
+
 from groupers.codes import load_code_tables
 from groupers.drg.rulebook import load_rulebook
-
 from pipeline.findings import ALL, BY_CODE, LONGEST_SHOWN
 from pipeline.tables import DISCHARGE_SCHEMA
 from pipeline.validate import LONGEST_TEXT
@@ -162,6 +162,20 @@ def test_files_for_people_open_whatever_stands_in_them(month_of_flaws: Hostile) 
         assert not any(re.match(r"[=+@]", cell) for line in lines for cell in line)
 
 
+def test_sum_of_absurd_amounts_is_exact(month_of_flaws: Hostile) -> None:
+    """Two of the largest amounts overflow 64 bits; the workbooks add them exactly and show them as text."""
+    hospital = hostile.LARGEST["hospital_id"]
+    funds = [row["pool_fund_fen"] for row in month_of_flaws.run.table("case_payment").to_pylist()
+             if (row["hospital_id"], row["code"]) == (hospital, "absurd_amount")]  # fmt: skip
+    assert sum(funds) > 2**63
+    book = fastexcel.read_excel(month_of_flaws.run.folder / "region.xlsx")
+    sheet = book.load_sheet("退回汇总", header_row=None, dtypes="string").to_polars()
+    assert any(yuan(sum(funds)) in row for row in sheet.rows())
+    balance = book.load_sheet("收支核对", header_row=None, dtypes="string").to_polars()
+    (line,) = [row for row in balance.rows() if row[0] == hospital]
+    assert line[-1] == "平"
+
+
 def test_order_of_files_and_rows_changes_no_door_and_no_fen(month_of_flaws: Hostile) -> None:
     one, many = month_of_flaws.run, month_of_flaws.shuffled
     assert doors_of(one) == doors_of(many)
@@ -260,7 +274,7 @@ def test_files_are_private(finished: Finished) -> None:
 
 
 def test_nothing_half_made_is_left(finished: Finished) -> None:
-    assert [path for path in finished.out.rglob(".*")] == []
+    assert list(finished.out.rglob(".*")) == []
 
 
 def test_no_person_in_files_for_people(sample: Finished, month_of_flaws: Hostile) -> None:
