@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from groupers.drg.rulebook import RuleBook
+from pipeline.errors import ConfigurationError
 from pipeline.pack import Band
 from pipeline.region import Region
 from pipeline.score import group_kinds
@@ -19,11 +20,15 @@ FOUR_DIGITS = Decimal("0.0001")
 
 @dataclass(frozen=True)
 class Problem:
-    """An error stops the pack from being used as it is; a warning is for a person to judge."""
+    """An error stops the pack from being used; a warning is for a person to judge.
+
+    `refuses_cases`: a run goes on, since it refuses the cases concerned one by one (no price, no rate).
+    """
 
     severity: Literal["error", "warning"]
     where: str
     message: str
+    refuses_cases: bool = False
 
 
 def check_region(region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook]) -> list[Problem]:
@@ -36,6 +41,18 @@ def check_region(region: Region, terms: tuple[Terms, ...], books: dict[str, Rule
     return sorted(unique, key=lambda problem: problem.severity != "error")
 
 
+def stop_on_errors(region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook]) -> None:
+    """Refuse to run on a pack with errors that no single case could answer for. Raises ConfigurationError."""
+    errors = [
+        one for one in check_region(region, terms, books) if one.severity == "error" and not one.refuses_cases
+    ]
+    if errors:
+        more = f"（共 {len(errors)} 处，其余见 `drgdip regions check`）" if len(errors) > 1 else ""
+        raise ConfigurationError(
+            f"地区参数有错误：{region.folder}，{errors[0].where}：{errors[0].message}{more}"
+        )
+
+
 def _groups(terms: Terms, book: RuleBook) -> list[Problem]:
     kinds = group_kinds(book)
     problems = []
@@ -44,6 +61,7 @@ def _groups(terms: Terms, book: RuleBook) -> list[Problem]:
         problems.append(Problem(
             "error", f"{terms.valid_from} 起的权重",
             f"方案能产生的 {len(kinds)} 个组中有 {len(bare)} 个没有价格：{_some(bare)}；请补权重或在 off_path 中另定",
+            refuses_cases=True,
         ))  # fmt: skip
     strange = [group for group in terms.weights if group not in kinds]
     if strange:
@@ -65,6 +83,7 @@ def _hospitals(region: Region, terms: Terms) -> list[Problem]:
         if hospital.level not in levels:
             problems.append(Problem(
                 "error", "hospitals.csv", f"{hospital.hospital_id} 的级别 `{hospital.level}` 不在 levels（{'、'.join(levels)}）中；请更正",
+                refuses_cases=True,
             ))  # fmt: skip
             continue
         for insurance_type in region.pack.insurance_types:
@@ -73,6 +92,7 @@ def _hospitals(region: Region, terms: Terms) -> list[Problem]:
                     problems.append(Problem(
                         "error", f"{terms.valid_from} 起的费率与系数",
                         f"{hospital.level} {insurance_type}{'（基础病组）' if is_base else ''} 没有费率或系数；请补齐",
+                        refuses_cases=True,
                     ))  # fmt: skip
     unknown = [
         hospital_id for hospital_id in terms.coefficients.by_hospital if hospital_id not in terms.hospitals

@@ -23,6 +23,7 @@ from pipeline.identity import identify
 from pipeline.query import engine, parquet_view
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
+from pipeline.region_check import stop_on_errors
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.score import register_prices, score
 from pipeline.settle import settle
@@ -62,6 +63,7 @@ def run_month(
     _, last = period_days(period)
     source = open_source(input_path)
     terms, books = terms_and_books(region)
+    stop_on_errors(region, terms, books)
     identity = identify(source, region, books, period, control_totals)
     home = out / region.pack.name / period
     with occupied(out / region.pack.name, region.pack.name):

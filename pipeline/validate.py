@@ -189,6 +189,9 @@ def _checks(yardstick: Yardstick) -> Iterator[Check]:
     period = col(yardstick.period_column)
     other = ~period.is_between(yardstick.period_first, yardstick.period_last)
     yield "other_period", yardstick.period_column, other, period.cast(pl.String)
+    # Settled in the period but not yet discharged in it: the stay is not over, its codes are not final.
+    unfinished = ~other & (col("discharge_date") > yardstick.period_last)
+    yield "other_period", "discharge_date", unfinished, text("discharge_date")
     parts = [
         col(name).fill_null(0)
         for name in (

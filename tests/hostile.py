@@ -104,7 +104,7 @@ HOSTILE: dict[str, tuple[Any, str, str | None]] = {
     "formula for a hospital": ({"hospital_id": "=HYPERLINK(1)"}, "refused", "unknown_hospital"),
     "path for a hospital": ({"hospital_id": "../../../etc/x"}, "refused", "unknown_hospital"),
     "first day of the calendar": ({"admission_date": dt.date(1, 1, 1)}, "paid", None),
-    "last day of the calendar": ({"discharge_date": dt.date(9999, 12, 31)}, "paid", None),
+    "last day of the calendar": ({"discharge_date": dt.date(9999, 12, 31)}, "held", "other_period"),
     "no diagnoses at all": ({"dx_codes": None}, "refused", "missing_principal"),
     "no procedures at all": ({"px_codes": None}, "paid", None),
 }  # fmt: skip

@@ -185,6 +185,11 @@ def region_gap(place: Place) -> None:
             "coefficients:\n  - from: 2025-01-01\n    to: 2025-05-31")  # fmt: skip
 
 
+def deposit_above_limit(place: Place) -> None:
+    """按病种付费经办管理规程（2025 年版）第二十六条: at most 5 %."""
+    _region(place, "region.yaml", "deposit_rate: 0.05", "deposit_rate: 0.06")
+
+
 def region_overlap(place: Place) -> None:
     _region(place, "region.yaml", "coefficients:\n  - from: 2025-01-01",
             "coefficients:\n  - from: 2025-01-01\n    to: 2025-08-31")  # fmt: skip
