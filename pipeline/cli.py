@@ -25,6 +25,8 @@ regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_h
 app.add_typer(schemes_app, name="schemes")
 app.add_typer(regions_app, name="regions")
 
+INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
+
 AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出，供程序读取。")]
 Out = Annotated[Path, typer.Option("--out", help="存放结算结果的文件夹。")]
 RegionName = Annotated[str, typer.Argument(metavar="地区", help="地区名，如 demo-rate，或地区文件夹的路径。")]
@@ -284,6 +286,8 @@ def main() -> None:
     os.umask(0o077)
     try:
         code = in_chinese(typer.main.get_command(app))(prog_name="drgdip", standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into a silent exit code
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
         _stop(error.kind, str(error), error.exit_code)
@@ -294,7 +298,7 @@ def main() -> None:
     except mistakes.ClickException as error:
         _stop("用法", f"{usage_mistake(error)}；请用 --help 查看用法", 2)
     except KeyboardInterrupt:
-        _stop("中断", "已按要求停止；已有成果未动", 130)
+        _stop("中断", "已按要求停止；已有成果未动", INTERRUPTED)
     except Exception as error:
         _stop_unexpected(error)
 
