@@ -415,3 +415,18 @@ def test_severity_is_the_cases_own_even_when_ungrouped_or_not_needed() -> None:
     assert [(row["drg"], row["severity"]) for row in found] == [
         ("0000", "mcc"), ("FR15", "none"), ("FR11", "mcc"), ("0000", "none"),
     ]  # fmt: skip
+
+
+def test_an_entry_that_other_diagnoses_decide_opens_and_shuts_its_mdc() -> None:
+    # Entry is unknown from the principal alone: the outside rule and the MDC's own code both wait for it.
+    rules = """
+1 MDCF enter - other_dx in infarct
+2 MDCF ambiguous_outside FQY sex == 1
+3 MDCF adrg FB1 sex == 9
+"""
+    book = small_book(rules, choices=Choices(ungrouped_by_mdc={"MDCF": "000F"}))
+    cases = dx_cases(["I10.x00"], ["I10.x00", "I21.900"], ["I21.900"], sex="1")
+    cases += dx_cases(["I10.x00"], ["I10.x00", "I21.900"], ["I21.900"], sex="2")
+    found = [row["drg"] for row in engine(book, cases)]
+    assert found == ["FQY", "000F", "FQY", "0000", "000F", "0000"]
+    assert found == [row["drg"] for row in twin(book, cases)]
