@@ -430,3 +430,5 @@ def test_an_entry_that_other_diagnoses_decide_opens_and_shuts_its_mdc() -> None:
     found = [row["drg"] for row in engine(book, cases)]
     assert found == ["FQY", "000F", "FQY", "0000", "000F", "0000"]
     assert found == [row["drg"] for row in twin(book, cases)]
+    plain = [row["drg"] for row in engine(small_book(rules), cases)]
+    assert plain == ["FQY", "0000", "FQY", "0000", "0000", "0000"]
