@@ -60,7 +60,7 @@ ALL: tuple[Finding, ...] = (
     _refuse("missing_principal", "dx_codes", "缺主要诊断", "没有主要诊断；请补填主要诊断后重新申报"),
     _refuse("unknown_principal", "dx_codes", "主要诊断不认识", "主要诊断 {} 不在编码表与分组方案中；请核对编码版本后更正"),
     _refuse("unknown_sex", "sex", "性别不明", "性别应为 1 或 2，实为 {}；请更正"),
-    _refuse("impossible_age", "age_years", "年龄不可能", "年龄应在 0 至 150 岁、天龄 0 至 366 天，实为 {}；请更正"),
+    _refuse("impossible_age", "age_years", "年龄不可能", "年龄应在 0 至 150 岁，不足一岁的天龄应在 0 至 366 天，实为 {}；请更正"),
     _refuse("newborn_without_days", "age_days", "不足一岁缺天龄", "年龄 0 岁但没有天龄；请补填天龄"),
     _refuse("dates_reversed", "discharge_date", "日期颠倒", "出院早于入院：{}；请更正日期"),
     _refuse("negative_money", "*", "金额为负", "非冲销记录的金额为负：{}；冲销须填被冲销的结算ID"),

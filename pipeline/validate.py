@@ -170,7 +170,9 @@ def _checks(yardstick: Yardstick) -> Iterator[Check]:
     clinical = ~col("is_reversal")  # a reversal takes its original's case as it was
     yield from _cell_checks()
     yield "unknown_sex", "sex", clinical & ~col("sex").is_in(["1", "2"]), col("sex")
-    impossible = ~col("age_years").is_between(0, 150) | ~col("age_days").is_between(0, 366).fill_null(True)
+    # Platforms give the days of life to adults too; only under one year must they fit the years.
+    days = col("age_days").fill_null(0)
+    impossible = ~col("age_years").is_between(0, 150) | (days < 0) | ((col("age_years") == 0) & (days > 366))
     yield "impossible_age", "age_years", clinical & impossible, text("age_years") + "岁"
     yield (
         "newborn_without_days", "age_days",

@@ -124,6 +124,7 @@ PROVOKED: list[tuple[str, dict[str, Any], str, str]] = [
     ("impossible_age", {"age_years": 151}, "age_years", "151岁"),
     ("impossible_age", {"age_years": -1}, "age_years", "-1岁"),
     ("impossible_age", {"age_years": 0, "age_days": 367}, "age_years", "0岁"),
+    ("impossible_age", {"age_years": 30, "age_days": -1}, "age_years", "30岁"),
     ("newborn_without_days", {"age_years": 0}, "age_days", ""),
     ("dates_reversed", {"discharge_date": D(2025, 9, 30)}, "discharge_date", "2025-10-01 → 2025-09-30"),
     ("negative_money", {"drug_fee_fen": -1}, "drug_fee_fen", "`drug_fee_fen` -1 分"),
@@ -180,6 +181,7 @@ NOT_PROVOKED: list[tuple[str, dict[str, Any]]] = [
     ("oversized_text", {"department": "科" * 66 + "ab"}),  # 200 bytes
     ("impossible_age", {"age_years": 150}),
     ("impossible_age", {"age_years": 0, "age_days": 366}),
+    ("impossible_age", {"age_years": 88, "age_days": 32_460}),  # the public cases give adults their days too
     ("newborn_without_days", {"age_years": 0, "age_days": 0}),
     ("newborn_without_days", {"age_years": 1}),
     ("dates_reversed", {"discharge_date": D(2025, 10, 1)}),
