@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from groupers.scheme import SchemeError, data_root, read_table, sealed_files
@@ -61,10 +61,20 @@ class CodeTables:
 
     def sex_limit(self, code: str) -> str | None:
         """The only sex that may have this diagnosis, or None."""
-        for prefix, sex in self.sex_limited_dx:
-            if code.startswith(prefix):
+        for length, limits in self._sex_limits:
+            sex = limits.get(code[:length])
+            if sex is not None:
                 return sex
         return None
+
+    @cached_property
+    def _sex_limits(self) -> tuple[tuple[int, dict[str, str]], ...]:
+        """(length, prefix → sex): one look-up per length instead of a test per prefix for every code."""
+        lengths = sorted({len(prefix) for prefix, _ in self.sex_limited_dx})
+        return tuple(
+            (length, {prefix: sex for prefix, sex in self.sex_limited_dx if len(prefix) == length})
+            for length in lengths
+        )
 
 
 @cache

@@ -26,7 +26,7 @@ from pipeline.region import FOREVER, Region
 from pipeline.region_check import stop_on_errors
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.score import register_prices, score
-from pipeline.settle import settle
+from pipeline.settle import settle, settlement_on
 from pipeline.terms import Terms, resolve
 from pipeline.validate import Validated, validate
 from pipeline.write import appearing
@@ -64,6 +64,7 @@ def run_month(
     source = open_source(input_path)
     terms, books = terms_and_books(region)
     stop_on_errors(region, terms, books)
+    settlement_on(region, last)  # a period that cannot be settled stops before hours of work, not after
     identity = identify(source, region, books, period, control_totals)
     home = out / region.pack.name / period
     with occupied(out / region.pack.name, region.pack.name):

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline.arrivals import yuan_to_fen
 from pipeline.errors import ConfigurationError
+from pipeline.pack import SettlementEntry
 from pipeline.query import audit, keep, store
 from pipeline.region import Region
 from pipeline.terms import E4, in_force, scaled
@@ -25,11 +26,7 @@ def settle(
 
     Raises ConfigurationError where the period has no settlement terms, AuditBroken where a law does not hold.
     """
-    entry = in_force(region.pack.settlement, last_day)
-    if entry is None:
-        raise ConfigurationError(
-            f"结算参数不覆盖 {last_day}：{region.folder / 'region.yaml'}；请补 settlement"
-        )
+    entry = settlement_on(region, last_day)
     con.register("hospitals", _hospitals(region, last_day))
     con.register("period_amounts", _period_amounts(region, period))
     store(con, "case_payment", folder / "case_payment.parquet")
@@ -40,6 +37,16 @@ def settle(
     for name in ("group_summary", "balance", "totals"):
         keep(con, name)
     return audit(con)
+
+
+def settlement_on(region: Region, last_day: dt.date) -> SettlementEntry:
+    """How a period that ends on this day is settled. Raises ConfigurationError where the pack does not say."""
+    entry = in_force(region.pack.settlement, last_day)
+    if entry is None:
+        raise ConfigurationError(
+            f"结算参数不覆盖 {last_day}：{region.folder / 'region.yaml'}；请补 settlement"
+        )
+    return entry
 
 
 def _hospitals(region: Region, day: dt.date) -> pa.Table:
