@@ -65,9 +65,21 @@ def code_lists(column: pa.Array, side: CodeIds) -> CodeLists:
     return CodeLists(offsets - begin, ids)
 
 
+class TextColumn:
+    """Texts chosen by number, as dictionary-encoded columns that all share one sorted dictionary; None is null."""
+
+    def __init__(self, values: Sequence[str | None]) -> None:
+        texts = sorted({value for value in values if value is not None})
+        code = {text: number for number, text in enumerate(texts)}
+        self._texts = pa.array(texts, pa.string())
+        self._codes = np.array([-1 if value is None else code[value] for value in values], dtype=np.int32)
+
+    def __call__(self, index: np.ndarray) -> pa.DictionaryArray:
+        """`values[index]`; an index of -1 is the last value."""
+        codes = self._codes[index]
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), self._texts)
+
+
 def text_column(values: Sequence[str | None], index: np.ndarray) -> pa.DictionaryArray:
     """`values[index]` as a dictionary-encoded column, None as null."""
-    texts = sorted({value for value in values if value is not None})
-    code = {text: number for number, text in enumerate(texts)}
-    codes = np.array([-1 if value is None else code[value] for value in values], dtype=np.int32)[index]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(texts, pa.string()))
+    return TextColumn(values)(index)
