@@ -11,7 +11,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
+from groupers.dip.auxiliary import AuxiliaryTables
 from groupers.scheme import Manifest
+from groupers.scheme import TieBreaker as TieBreaker
 
 # Treatment classes of a row, from the most to the least invasive.
 CLASSES = ("手术", "介入治疗", "治疗性操作", "诊断性操作", "保守治疗")
@@ -23,15 +25,6 @@ POOLED_OF_CLASS = {
 FLAGS = ("基层病种", "中医优势病种", "日间")
 UNGROUPED = "0000"
 
-# What may break a tie between core rows that are all met; the last is always the row code.
-TieBreaker = Literal[
-    "catalogue_order",
-    "core_before_base",
-    "more_procedures",
-    "higher_score",
-    "nearest_mean_cost",
-    "class_priority",
-]
 Requirement = tuple[frozenset[str], ...]  # every set must be met by at least one code
 
 
@@ -100,6 +93,7 @@ class Catalogue:
     exclusions: tuple[Exclusion, ...]
     coefficients: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # (row, level) → coefficient
     procedure_classes: dict[str, str] = field(default_factory=dict)  # procedure → class
+    auxiliary: AuxiliaryTables = field(default_factory=AuxiliaryTables)
 
     @cached_property
     def core_by_dx4(self) -> dict[str, tuple[CoreRow, ...]]:
