@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from groupers.codecolumns import DROPPED
-from groupers.codes import normal_form, odd_codes
+from groupers.codes import normal_form
 from groupers.dip.catalogue import (
     CLASSES,
     POOLED_CLASSES,
@@ -23,6 +23,7 @@ from groupers.dip.catalogue import (
     dx3_of,
     dx4_of,
 )
+from groupers.dip.prefixes import RememberedIds
 
 NONE = -1
 WORD = 64
@@ -60,6 +61,7 @@ class Diagnoses:
         self._dx4 = {dx4: number for number, dx4 in enumerate(dict.fromkeys(r.dx4 for r in catalogue.core))}
         self._dx3 = {dx3: number for number, dx3 in enumerate(dict.fromkeys(r.dx3 for r in catalogue.pooled))}
         self._prefixes = tuple(exclusion.prefix for exclusion in catalogue.exclusions)
+        self._remembered = RememberedIds(self._id_of)
         self.absent = 0  # the principal of an empty list: neither in a core row nor in a pooled one
 
     @property
@@ -72,16 +74,12 @@ class Diagnoses:
 
     def ids_of(self, dictionary: pa.Array) -> np.ndarray:
         """The id of every distinct text of a batch; DROPPED for null and empty ones."""
-        texts = [text or "" for text in dictionary.to_pylist()]
-        odd = {text: normal_form(text) for text in odd_codes(texts)}
-        codes = [odd.get(text, text) for text in texts] if odd else texts
-        dx4 = np.array([self._dx4.get(dx4_of(code), NONE) for code in codes], dtype=np.int64)
-        dx3 = np.array([self._dx3.get(dx3_of(code), NONE) for code in codes], dtype=np.int64)
-        ids = ((dx4 + 1) * (len(self._dx3) + 1) + dx3 + 1) * 2
-        if self._prefixes:
-            ids += np.array([code.startswith(self._prefixes) for code in codes], dtype=np.int64)
-        ids[[not code for code in codes]] = DROPPED
-        return ids
+        return self._remembered.ids_of(dictionary)
+
+    def _id_of(self, code: str) -> int:
+        # Below 2^31 for all subcategories and categories that the form of a code allows (103 and 9.4 thousand).
+        dx4, dx3 = self._dx4.get(dx4_of(code), NONE), self._dx3.get(dx3_of(code), NONE)
+        return ((dx4 + 1) * (len(self._dx3) + 1) + dx3 + 1) * 2 + code.startswith(self._prefixes)
 
     def parts(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         dx4, dx3 = np.divmod(ids // 2, len(self._dx3) + 1)
@@ -129,12 +127,17 @@ class Candidates:
         self.px_size = px.size
         self.rows = np.array([row for rows in members.values() for row in rows], dtype=np.int64)
         self.start = np.cumsum([0, *(len(rows) for rows in members.values())])
-        keys = np.array(
-            [dx4 * px.size + (px.id_of_code[code] if code else px.absent) for dx4, code in members],
-            dtype=np.int64,
-        )
-        self._order = np.argsort(keys)
-        self._keys = keys[self._order]
+        self._conservative = np.full(len(dx.subcategories) + 1, NONE, dtype=np.int64)
+        self._is_principal = np.zeros(px.size, dtype=bool)
+        group_of: dict[int, int] = {}
+        for group, (dx4, code) in enumerate(members):
+            if code:
+                self._is_principal[px.id_of_code[code]] = True
+                group_of[dx4 * px.size + px.id_of_code[code]] = group
+            else:
+                self._conservative[dx4] = group
+        self._keys = np.array(sorted(group_of), dtype=np.int64)
+        self._groups = np.array([group_of[key] for key in sorted(group_of)], dtype=np.int64)
         demands = [_demands([catalogue.core[row] for row in rows]) for rows in members.values()]
         self.words = max([1, *(-(-len(found) // WORD) for found in demands)])
         self.demanding = np.array([bool(found) for found in demands], dtype=bool)
@@ -153,10 +156,17 @@ class Candidates:
         bits_by_key = [_words(brought[key], self.words) for key in sorted(brought)]
         self._bits = np.array(bits_by_key, dtype=np.uint64).reshape(-1, self.words)
 
-    def group_of(self, dx4: np.ndarray, px: np.ndarray) -> np.ndarray:
-        """The group of every (subcategory, procedure), `absent` for conservative rows; NONE where there is none."""
-        place = place_in(self._keys, dx4 * self.px_size + px)
-        return np.append(self._order, NONE)[place]
+    def conservative(self, dx4: np.ndarray) -> np.ndarray:
+        """The group of conservative rows of every subcategory, NONE where there is none."""
+        return self._conservative[dx4]
+
+    def surgical(self, dx4: np.ndarray, px: np.ndarray) -> np.ndarray:
+        """The group of every (subcategory, principal procedure), NONE where there is none."""
+        group = np.full(len(dx4), NONE, dtype=np.int64)
+        likely = np.flatnonzero(self._is_principal[px] & (dx4 != NONE))
+        place = place_in(self._keys, dx4[likely] * self.px_size + px[likely])
+        group[likely] = np.append(self._groups, NONE)[place]
+        return group
 
     def bits_of(self, group: np.ndarray, px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the (group, procedure) pairs that bring any bit, and their bits."""

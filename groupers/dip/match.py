@@ -119,9 +119,7 @@ class Matcher:
     def _candidate_pairs(self, dx4: np.ndarray, principal: np.ndarray, px: CodeLists) -> Iterator[_Pairs]:
         """Every case beside the core rows of its disease and principal procedure, all rows of a case together."""
         candidates = self.candidates
-        surgical = candidates.group_of(dx4, principal)
-        surgical[principal == self.px.absent] = NONE
-        conservative = candidates.group_of(dx4, np.full(len(dx4), self.px.absent))
+        surgical, conservative = candidates.surgical(dx4, principal), candidates.conservative(dx4)
         if self.catalogue.choices.conservative != "any":
             conservative[self._has_class(px)] = NONE
         size = np.append(np.diff(candidates.start), 0)
