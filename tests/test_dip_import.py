@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 import pytest
 import xlsxwriter
 
+from groupers.codes import load_code_tables
 from groupers.dip.catalogue import Catalogue
+from groupers.dip.import_cells import Cells, Refusal
 from groupers.dip.import_file import ImportReport, import_catalogue
 from groupers.dip.load import load_catalogue
 from groupers.scheme import SchemeError
@@ -194,6 +197,16 @@ def test_a_procedure_known_as_it_stands_is_not_touched(tmp_path: Path) -> None:
     assert catalogue.core[0].principal_px == "04.2x05"
 
 
+def test_what_has_two_readings_is_refused() -> None:
+    # Invented table: `4.05` may have lost its first zero only, or zeros on both sides.
+    names = {"04.05": "一", "04.0500": "二"}
+    tables = replace(load_code_tables(), procedure_names=names)
+    with pytest.raises(Refusal, match=r"`4\.05` 不在编码表内"):
+        Cells(tables).procedure("4.05")
+    del names["04.05"]
+    assert Cells(tables).procedure("4.05") == "04.0500"
+
+
 # --- rows that cannot be taken
 
 
@@ -306,6 +319,13 @@ def test_a_merged_header_under_a_title_is_read(tmp_path: Path) -> None:
     assert list(told(report)) == [7]  # numbered as Excel numbers them; the blank line is no row
     assert report.rows == 3
     assert report.notes == ("表头之上的第 1 行未读",)
+
+
+def test_a_first_row_that_speaks_of_a_score_is_no_second_header(tmp_path: Path) -> None:
+    file = as_csv(tmp_path, "X,A41.9,分值", "Y,A41.5,", head="dip_code,dx4,别的")
+    report, catalogue = taken_in(tmp_path, file)
+    assert [row.row for row in catalogue.core] == ["X", "Y"]
+    assert (report.rows, catalogue.core[0].score) == (2, None)  # no column of scores: none is asked for
 
 
 def test_three_hundred_columns_are_read_and_the_unused_told(tmp_path: Path) -> None:
