@@ -11,12 +11,13 @@ import hashlib
 import io
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 
 class SchemeError(Exception):
@@ -34,6 +35,28 @@ class Choices(BaseModel):
     ungrouped_by_mdc: dict[str, str] = {}
 
 
+# What may break a tie between DIP core rows that are all met; the last is always the row code.
+TieBreaker = Literal[
+    "catalogue_order",
+    "core_before_base",
+    "more_procedures",
+    "higher_score",
+    "nearest_mean_cost",
+    "class_priority",
+]
+
+
+class DipBlock(BaseModel):
+    """What cities settle differently in a DIP catalogue. Defaults are those of the national rules."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    conservative: Literal["no_classed_procedure", "any"] = "no_classed_procedure"
+    related: Literal["all", "best_partial"] = "all"
+    score_scale: Decimal = Field(default=Decimal(1000), gt=0)
+    tie_breakers: tuple[TieBreaker, ...] = ("more_procedures", "catalogue_order")
+
+
 class Manifest(BaseModel):
     """`scheme.yaml`: who issued the scheme, from when it holds, and what its files must hash to."""
 
@@ -49,7 +72,15 @@ class Manifest(BaseModel):
     source: str
     notes: list[str] = []
     choices: Choices = Choices()
+    dip: DipBlock | None = None
     files: dict[str, str]
+
+    @field_validator("dip")
+    @classmethod
+    def _only_in_dip_schemes(cls, block: DipBlock | None, info: ValidationInfo) -> DipBlock | None:
+        if block is not None and info.data.get("kind") != "dip":
+            raise ValueError("只有 kind: dip 的方案可以写 dip")
+        return block
 
 
 def data_root() -> Path:
@@ -145,4 +176,5 @@ def read_table(files: dict[str, bytes], name: str, columns: Sequence[str]) -> li
 
 def describe(manifest: Manifest) -> dict[str, Any]:
     """The manifest as plain values, for `schemes` and for the manifest of a run."""
-    return manifest.model_dump(mode="json", exclude={"files"})
+    # Each kind of scheme shows its own choices only.
+    return manifest.model_dump(mode="json", exclude={"files", "choices" if manifest.kind == "dip" else "dip"})

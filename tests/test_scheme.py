@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groupers.codes import load_code_tables, normal_form, odd_codes
+from groupers.dip.load import load_catalogue
 from groupers.drg.rulebook import load_rulebook
 from groupers.drg.rules import (
     NUMBERS,
@@ -84,7 +85,7 @@ def test_every_shipped_scheme_verifies(name: str) -> None:
     manifest, files = sealed_files(scheme_folder(name))
     assert manifest.name == name
     assert set(files) == {file.name for file in scheme_folder(name).glob("*.csv")}
-    load_rulebook(name)
+    {"drg": load_rulebook, "dip": load_catalogue}[manifest.kind](name)
 
 
 @pytest.mark.parametrize("version", sorted(path.name for path in (data_root() / "codes").iterdir()))

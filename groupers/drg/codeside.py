@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from groupers.codecolumns import DROPPED
 from groupers.codes import normal_form
-
-DROPPED = -1  # a null or empty element of a code list
 
 
 class CodeSide:

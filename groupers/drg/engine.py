@@ -6,35 +6,16 @@ The result of a case depends on that case alone: never on its neighbours, its or
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from groupers.drg.codeside import DROPPED, CodeSide
+from groupers.codecolumns import CodeLists, code_lists, text_column
+from groupers.drg.codeside import CodeSide
 from groupers.drg.compile import Cells, CompiledBook
 from groupers.drg.rulebook import SEVERITIES, RuleBook
 from groupers.drg.rules import COMPARISONS, NUMBERS, Compare
-
-
-@dataclass(frozen=True)
-class CodeLists:
-    """A list column as integers: `ids[offsets[i]:offsets[i+1]]` are the codes of row i."""
-
-    offsets: np.ndarray  # int64, rows + 1
-    ids: np.ndarray  # int32
-
-    @property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
-
-    def principal(self, absent: int) -> np.ndarray:
-        """The first id of every row; `absent` where the row has none."""
-        filled = self.lengths > 0
-        first = np.full(len(filled), absent, dtype=np.int32)
-        first[filled] = self.ids[self.offsets[:-1][filled]]
-        return first
 
 
 @dataclass(frozen=True)
@@ -99,14 +80,24 @@ class Grouper:
             outcome[slow] = self._exact(place[slow], moved[slow])
         return Decided(outcome, rank, dx, px)
 
+    def severity(self, dx_codes: pa.Array) -> np.ndarray:
+        """The severity rank of every row and nothing else: what `decide` gives, for schemes without groups."""
+        dx = code_lists(dx_codes, self.compiled.dx)
+        position, row = _others(dx, self.compiled.rank > 0)
+        return self._ranks(dx.ids[position], row, dx.principal(self.compiled.dx.absent))
+
     def _scan_dx(self, dx: CodeLists, principal: np.ndarray, bits: np.ndarray) -> np.ndarray:
         """Spread bits of the other diagnoses into `bits`; returns each row's severity rank."""
         compiled = self.compiled
-        rank = np.zeros(len(principal), dtype=np.int8)
-        weighty = compiled.dx.marked | (compiled.rank > 0)
-        position, row = _others(dx, weighty)
+        position, row = _others(dx, compiled.dx.marked | (compiled.rank > 0))
         ids = dx.ids[position]
         self._spread(compiled.dx, ids, row, bits)
+        return self._ranks(ids, row, principal)
+
+    def _ranks(self, ids: np.ndarray, row: np.ndarray, principal: np.ndarray) -> np.ndarray:
+        """Severity rank per row from its other diagnoses: what shares the principal's exclusion table is out."""
+        compiled = self.compiled
+        rank = np.zeros(len(principal), dtype=np.int8)
         own_rank = compiled.rank[ids]
         counts = (own_rank > 0) & (compiled.own_table[ids] != compiled.principal_table[principal[row]])
         for level in (1, 2):
@@ -197,42 +188,15 @@ class Grouper:
             severity = decided.rank.astype(np.int32)
             result = decided.outcome * len(SEVERITIES) + severity
         columns = {
-            "mdc": _dictionary([row[0] for row in rows], result),
-            "adrg": _dictionary([row[1] for row in rows], result),
-            "drg": _dictionary([row[2] for row in rows], result),
-            "status": _dictionary([row[3] for row in rows], result),
+            "mdc": text_column([row[0] for row in rows], result),
+            "adrg": text_column([row[1] for row in rows], result),
+            "drg": text_column([row[2] for row in rows], result),
+            "status": text_column([row[3] for row in rows], result),
         }
-        columns["severity"] = _dictionary(list(SEVERITIES), severity)
+        columns["severity"] = text_column(list(SEVERITIES), severity)
         seq = np.array([-1 if row[4] is None else row[4] for row in rows], dtype=np.int32)[result]
         columns["rule"] = pa.array(seq, mask=seq < 0)
         return pa.table(columns)
-
-
-def code_lists(column: pa.Array, side: CodeSide) -> CodeLists:
-    """A list column as ids of the side, null and empty elements dropped."""
-    values = column.values
-    if not pa.types.is_dictionary(values.type):
-        values = values.cast(pa.string()).dictionary_encode()
-    offsets = column.offsets.to_numpy().astype(np.int64)
-    lengths = np.diff(offsets)
-    begin, end = (offsets[0], offsets[-1]) if len(offsets) else (0, 0)
-    # Narrow indices cannot hold the place one past a full dictionary, which stands for null.
-    indices = values.indices.slice(begin, end - begin).cast(pa.int32())
-    id_of = side.ids_of(values.dictionary)
-    holes = indices.null_count > 0
-    ids = (
-        np.append(id_of, np.int32(DROPPED))[indices.fill_null(len(id_of)).to_numpy()]
-        if holes
-        else id_of[indices.to_numpy()]
-    )
-    void = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
-    if void is not None and lengths[void].any():
-        ids[np.repeat(void, lengths)] = DROPPED
-    if holes or void is not None or (id_of == DROPPED).any():
-        keep = ids != DROPPED
-        kept = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
-        return CodeLists(kept[offsets - begin], ids[keep])
-    return CodeLists(offsets - begin, ids)
 
 
 def _others(codes: CodeLists, marked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -273,10 +237,3 @@ def _distinct(scalars: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     position = np.zeros(1 << width, dtype=np.int64)
     position[distinct] = np.arange(len(distinct))
     return distinct, position[scalars]
-
-
-def _dictionary(values: Sequence[str | None], index: np.ndarray) -> pa.DictionaryArray:
-    texts = sorted({value for value in values if value is not None})
-    code = {text: number for number, text in enumerate(texts)}
-    codes = np.array([-1 if value is None else code[value] for value in values], dtype=np.int32)[index]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(texts, pa.string()))

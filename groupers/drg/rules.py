@@ -36,6 +36,17 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
 }  # fmt: skip
 
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words a condition may use; another kind of scheme asks for other columns in the same language."""
+
+    subjects: tuple[str, ...] = SUBJECTS
+    numbers: tuple[str, ...] = NUMBERS
+    texts: tuple[str, ...] = TEXTS
+
+
+DRG_WORDS = Vocabulary()
 Kind = Literal["enter", "adrg", "ambiguous", "ambiguous_outside"]
 KINDS: tuple[Kind, ...] = ("enter", "adrg", "ambiguous", "ambiguous_outside")
 
@@ -116,23 +127,25 @@ _ATOM = re.compile(
 )
 
 
-def parse_condition(text: str, seq: int = 0) -> Condition:
+def parse_condition(text: str, seq: int | str = 0, words: Vocabulary = DRG_WORDS) -> Condition:
     """Read a condition. Raises SchemeError naming the rule and the part that is not understood."""
-    return tuple(_clause(part.strip(), seq) for part in re.split(r"\s+and\s+(?![^()]*\))", text.strip()))
+    return tuple(
+        _clause(part.strip(), seq, words) for part in re.split(r"\s+and\s+(?![^()]*\))", text.strip())
+    )
 
 
-def _clause(text: str, seq: int) -> Clause:
+def _clause(text: str, seq: int | str, words: Vocabulary) -> Clause:
     if text.startswith("(") and text.endswith(")"):
-        return tuple(_literal(part.strip(), seq) for part in re.split(r"\s+or\s+", text[1:-1]))
-    return (_literal(text, seq),)
+        return tuple(_literal(part.strip(), seq, words) for part in re.split(r"\s+or\s+", text[1:-1]))
+    return (_literal(text, seq, words),)
 
 
-def _literal(text: str, seq: int) -> SignedAtom:
+def _literal(text: str, seq: int | str, words: Vocabulary) -> SignedAtom:
     negated = text.startswith("not ")
-    return SignedAtom(_atom(text[4:].strip() if negated else text, seq), negated)
+    return SignedAtom(_atom(text[4:].strip() if negated else text, seq, words), negated)
 
 
-def _atom(text: str, seq: int) -> Atom:
+def _atom(text: str, seq: int | str, words: Vocabulary) -> Atom:
     found = _ATOM.match(text)
     if found is None:
         raise SchemeError(f"规则 {seq} 的条件读不懂：`{text}`；可用写法见 docs/scheme.md")
@@ -141,16 +154,17 @@ def _atom(text: str, seq: int) -> Atom:
     if found["family"]:
         return Hits(found["family"], found["hits_cmp"], int(found["hits_value"]))
     if subject := found["subject"] or found["starts"]:
-        if subject not in SUBJECTS:
-            raise SchemeError(f"规则 {seq} 的主语不认识：`{subject}`；可用：{'、'.join(SUBJECTS)}")
+        if subject not in words.subjects:
+            raise SchemeError(f"规则 {seq} 的主语不认识：`{subject}`；可用：{'、'.join(words.subjects)}")
         return Member(subject, found["list"]) if found["list"] else Prefix(subject, found["prefix"])
     column, comparison, value = found["column"], found["cmp"], found["value"]
-    if column in TEXTS and comparison in ("==", "!="):
+    if column in words.texts and comparison in ("==", "!="):
         return Compare(column, comparison, value)
-    if column in NUMBERS and re.fullmatch(r"-?\d+", value):
+    if column in words.numbers and re.fullmatch(r"-?\d+", value):
         return Compare(column, comparison, int(value))
     raise SchemeError(
-        f"规则 {seq} 的比较不成立：`{text}`；数值列 {'、'.join(NUMBERS)} 与整数比较，文本列 {'、'.join(TEXTS)} 只用 == 或 !="
+        f"规则 {seq} 的比较不成立：`{text}`；数值列 {'、'.join(words.numbers)} 与整数比较，"
+        f"文本列 {'、'.join(words.texts)} 只用 == 或 !="
     )
 
 
