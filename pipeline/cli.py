@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json as json_text
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer._click import exceptions as mistakes  # typer carries its own click and exports only a part
 
+from pipeline.cli_schemes import AsJson, schemes_app
+from pipeline.cli_schemes import print_json as _print_json
 from pipeline.errors import InputError, UserError
 from pipeline.usage import in_chinese, usage_mistake
 
@@ -20,14 +21,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-schemes_app = typer.Typer(help="分组方案：列出、检查、登记校验值。", no_args_is_help=True)
 regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True)
 app.add_typer(schemes_app, name="schemes")
 app.add_typer(regions_app, name="regions")
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
-AsJson = Annotated[bool, typer.Option("--json", help="以 JSON 输出，供程序读取。")]
 Out = Annotated[Path, typer.Option("--out", help="存放结算结果的文件夹。")]
 RegionName = Annotated[str, typer.Argument(metavar="地区", help="地区名，如 demo-rate，或地区文件夹的路径。")]
 Period = Annotated[str, typer.Option("--period", help="结算期，如 2025-10。")]
@@ -94,13 +93,11 @@ def group(
     out: Annotated[Path, typer.Option("--out", help="结果文件（Parquet）。")],
     as_json: AsJson = False,
 ) -> None:
-    """只分组：每行输入一行结果（case_id、mdc、adrg、drg、status、severity、rule），次序不变，不退回任何一行。"""
-    from groupers.drg.engine import Grouper
-    from groupers.drg.rulebook import load_rulebook
-    from pipeline.group import group_file
+    """只分组：每行输入一行结果，次序不变，不退回任何一行；方案可以是 DRG（mdc、adrg、drg…）或 DIP 目录（dip_code…）。"""
+    from pipeline.group import grouping_by
     from pipeline.progress import stages
 
-    grouper = Grouper(load_rulebook(scheme))
+    group_file = grouping_by(scheme)
     with stages(quiet=as_json) as tick:
         done = 0
 
@@ -109,7 +106,7 @@ def group(
             done += rows
             tick("group", done, 0)
 
-        rows = group_file(grouper, source, out, count)
+        rows = group_file(source, out, count)
     if as_json:
         _print_json({"rows": rows, "out": str(out)})
     else:
@@ -194,52 +191,6 @@ def convert_platform_tables(
         typer.echo(f"已转换 {conversion.rows} 行：{out}；疑点 {frame.height} 条：{out / '_findings.csv'}")
 
 
-@schemes_app.command("list")
-def schemes_list(as_json: AsJson = False) -> None:
-    """列出现有分组方案及其出处。"""
-    from groupers.scheme import describe, load_manifest, scheme_folder, scheme_names
-
-    found = [describe(load_manifest(scheme_folder(name))) for name in scheme_names()]
-    if as_json:
-        _print_json(found)
-        return
-    for one in found:
-        typer.echo(
-            f"{one['name']}  {one['title']}  {one['issuer']} {one['document']}  {one['effective_from']} 起"
-        )
-
-
-@schemes_app.command("lint")
-def schemes_lint(
-    name: Annotated[str, typer.Argument(metavar="方案", help="方案名或方案文件夹的路径。")],
-    as_json: AsJson = False,
-) -> None:
-    """检查一个方案：孤立名单、永不满足的规则、不在编码表的编码等；只报告，不修改。"""
-    from dataclasses import asdict
-
-    from groupers.codes import load_code_tables
-    from groupers.drg.lint import lint
-    from groupers.drg.rulebook import load_rulebook
-
-    found = lint(load_rulebook(name), load_code_tables())
-    if as_json:
-        _print_json([asdict(one) for one in found])
-        return
-    for one in found:
-        typer.echo(f"[{one.severity}] {one.code} {one.subject}：{one.message}")
-    typer.echo(f"共 {len(found)} 条")
-
-
-@schemes_app.command("seal")
-def schemes_seal(
-    folder: Annotated[Path, typer.Argument(metavar="文件夹", help="本地方案的文件夹。")],
-) -> None:
-    """本地方案改动后，重新登记各文件的校验值（sha256）。"""
-    from groupers.scheme import seal
-
-    typer.echo(f"已登记 {seal(folder)} 个文件：{folder / 'scheme.yaml'}")
-
-
 @regions_app.command("list")
 def regions_list(as_json: AsJson = False) -> None:
     """列出现有地区。"""
@@ -275,10 +226,6 @@ def regions_check(region: RegionName, as_json: AsJson = False) -> None:
         typer.echo(f"{pack.pack.title}：共 {len(problems)} 条，参数区间 {len(terms)} 个")
     if any(problem.severity == "error" for problem in problems):
         raise typer.Exit(10)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json_text.dumps(value, ensure_ascii=False, default=str))
 
 
 def main() -> None:

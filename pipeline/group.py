@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from groupers.dip.load import load_catalogue
+from groupers.dip.match import Matcher
 from groupers.drg.engine import Grouper
 from groupers.drg.evidence import evidence
+from groupers.drg.rulebook import load_rulebook
+from groupers.scheme import load_manifest, scheme_folder
 from pipeline.contracts import check_grouped
-from pipeline.read import Piece, Source, open_source, stream
+from pipeline.read import Source, open_source, stream
 from pipeline.tables import DISCHARGES, GROUPED_SCHEMA, Column
 from pipeline.write import appearing
 
@@ -39,12 +45,25 @@ EVIDENCE_SCHEMA = pa.schema(
         ("excluded_codes", pa.list_(pa.string())),
     ]
 )
-GROUPED_WRITER = {"compression": "zstd", "use_dictionary": [*CODED_COLUMNS, "rule"], "store_schema": False}
+MATCHED_COLUMNS = ("dip_code", "dip_kind", "treatment_class", "runner_up", "status")
+MATCHED_CODED = pa.schema(
+    [
+        ("case_id", pa.string()),
+        *((name, pa.dictionary(pa.int32(), pa.string())) for name in MATCHED_COLUMNS[:3]),
+        ("matched_procedures", pa.list_(pa.string())),
+        *((name, pa.dictionary(pa.int32(), pa.string())) for name in MATCHED_COLUMNS[3:]),
+    ]
+)
+GROUPED_WRITER: dict[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": [*CODED_COLUMNS, "rule"],
+    "store_schema": False,
+}
 
 
-def group_columns(grouper: Grouper) -> tuple[Column, ...]:
-    """The columns that a scheme needs; `stay_days` comes from the two dates."""
-    wanted = {"case_id", "dx_codes", "px_codes", *grouper.columns}
+def group_columns(scalars: Sequence[str]) -> tuple[Column, ...]:
+    """The columns that a scheme needs beside the codes; `stay_days` comes from the two dates."""
+    wanted = {"case_id", "dx_codes", "px_codes", *scalars}
     if "stay_days" in wanted:
         wanted |= {"admission_date", "discharge_date"}
     return tuple(
@@ -112,24 +131,46 @@ def _with_evidence(grouper: Grouper, batch: pa.RecordBatch) -> pa.Table:
     return table.cast(EVIDENCE_SCHEMA)
 
 
-def group_source(grouper: Grouper, source: Source, target: Path, tick: Callable[[int], None]) -> int:
-    """Group all of a source into one Parquet file that appears complete or not at all; returns the rows."""
+def grouping_by(scheme: str) -> Callable[[Path, Path, Callable[[int], None]], int]:
+    """The work of `group INPUT --scheme`: (input, output, tick) → rows. Raises SchemeError for an unusable scheme."""
+    if load_manifest(scheme_folder(scheme)).kind == "dip":
+        return partial(match_file, Matcher(load_catalogue(scheme)))
+    return partial(group_file, Grouper(load_rulebook(scheme)))
+
+
+def group_file(grouper: Grouper, path: Path, target: Path, tick: Callable[[int], None]) -> int:
+    """`group INPUT` by a DRG scheme: GROUPED_SCHEMA rows, one per input row; returns the rows. Raises InputError."""
+    source = open_source(path, group_columns(grouper.columns))
+    return _write_results(
+        source, target, lambda batch: group_batch(grouper, batch), GROUPED_CODED, CODED_COLUMNS, tick
+    )
+
+
+def match_file(matcher: Matcher, path: Path, target: Path, tick: Callable[[int], None]) -> int:
+    """`group INPUT` by a DIP catalogue: MATCHED_CODED rows, one per input row; returns the rows. Raises InputError."""
+
+    def match_batch(batch: pa.RecordBatch) -> pa.Table:
+        matched = matcher.match(batch)
+        columns = [
+            batch.column("case_id") if name == "case_id" else matched.column(name)
+            for name in MATCHED_CODED.names
+        ]
+        return pa.table(columns, names=MATCHED_CODED.names).cast(MATCHED_CODED)
+
+    source = open_source(path, group_columns(matcher.columns))
+    return _write_results(source, target, match_batch, MATCHED_CODED, MATCHED_COLUMNS, tick)
+
+
+def _write_results(
+    source: Source, target: Path, work: Callable[[pa.RecordBatch], pa.Table], schema: pa.Schema,
+    coded: Sequence[str], tick: Callable[[int], None],
+) -> int:  # fmt: skip
+    """Apply `work` to every batch and write one Parquet file that appears complete or not at all."""
     rows = 0
-
-    def stage(piece: Piece, batch: pa.RecordBatch) -> pa.Table:
-        return group_batch(grouper, batch)
-
-    with (
-        appearing(target) as beside,
-        pq.ParquetWriter(beside, GROUPED_CODED, **GROUPED_WRITER) as writer,
-    ):
-        for grouped in stream(source, stage):
+    settings = GROUPED_WRITER | {"use_dictionary": [*coded, "rule"]}
+    with appearing(target) as beside, pq.ParquetWriter(beside, schema, **settings) as writer:
+        for grouped in stream(source, lambda piece, batch: work(batch)):
             writer.write_table(grouped, row_group_size=max(1, grouped.num_rows))
             rows += grouped.num_rows
             tick(grouped.num_rows)
     return rows
-
-
-def group_file(grouper: Grouper, path: Path, target: Path, tick: Callable[[int], None]) -> int:
-    """`group INPUT`: see `group_source`. Raises InputError."""
-    return group_source(grouper, open_source(path, group_columns(grouper)), target, tick)

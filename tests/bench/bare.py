@@ -37,7 +37,7 @@ def constants(piece: Piece, batch: pa.RecordBatch) -> pa.Table:
 def main(source: Path, target: Path) -> None:
     """Read `source`, write constants to `target`."""
     grouper = Grouper(load_rulebook("chs-drg-2.0"))  # start-up is part of both
-    opened = open_source(source, group_columns(grouper))
+    opened = open_source(source, group_columns(grouper.columns))
     with pq.ParquetWriter(target, GROUPED_CODED, **GROUPED_WRITER) as writer:
         for table in stream(opened, constants):
             writer.write_table(table, row_group_size=table.num_rows)
