@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from groupers.dip import match
 from groupers.dip.catalogue import Catalogue, DipChoices, Exclusion, PooledRow, requirement
+from groupers.dip.load import load_catalogue
 from groupers.dip.match import Matcher
 from tests.reference.dip_strategies import as_table, catalogue_of, catalogues, core_row, stays
 from tests.reference.match_case import match_case
@@ -273,3 +274,29 @@ def test_cost_distance_is_exact_at_the_ends_of_the_integers() -> None:
     )
     catalogue = catalogue_of(far, near, choices=DipChoices(tie_breakers=("nearest_mean_cost",)))
     assert code(catalogue, stay("I63.900", "S1", fee=-(2**62))) == "R2"
+
+
+def test_every_row_of_the_national_library_is_reached_by_its_own_codes() -> None:
+    # Full keys are unique, and a row that asks for less loses to the one that asks for more.
+    library = load_catalogue("dip-2.0")
+    cases = [
+        stay(
+            f"{row.dx4}00",
+            *([row.principal_px] if row.principal_px else []),
+            *(min(one) for one in row.related),
+        )
+        for row in library.core
+    ]
+    found = Matcher(library).match(as_table(cases)).to_pydict()
+    assert found["dip_code"] == [row.row for row in library.core]
+    assert found["matched_procedures"] == [case["px_codes"] for case in cases]
+    # DIP540 is C34.1 with 32.4100 alone, DIP558 asks for 40.5906 beside it: both are met, more related ones win.
+    assert found["runner_up"][found["dip_code"].index("DIP558")] == "DIP540"
+    some = cases[::97]
+    assert [match_case(library, case)["dip_code"] for case in some] == found["dip_code"][::97]
+
+
+def test_a_conservative_row_is_never_met_in_part() -> None:
+    row = core_row("R1", "I63.9", "", requirement("S2+S3"))
+    catalogue = catalogue_of(row, choices=DipChoices(conservative="any", related="best_partial"))
+    assert code(catalogue, stay("I63.900", "T1", "S2")) == "0000"
