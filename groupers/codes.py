@@ -5,6 +5,7 @@ Source of the tables: 国家医疗保障局《医疗保障疾病诊断分类与�
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class CodeTables:
     clinical_dx: dict[str, str]  # 国临版 → 医保版
     clinical_px: dict[str, str]
     sex_limited_dx: tuple[tuple[str, str], ...]  # (code prefix, the sex that may have it)
+    sha256: str = ""  # of the manifest, which holds the hash of every table
 
     def sex_limit(self, code: str) -> str | None:
         """The only sex that may have this diagnosis, or None."""
@@ -99,6 +101,7 @@ def load_code_tables(version: str = "yb-2.0", root: Path | None = None) -> CodeT
         sex_limited_dx=tuple(
             (row[0], row[1]) for row in read_table(files, "sex_limited.csv", ("prefix", "sex", "name"))
         ),
+        sha256=hashlib.sha256(manifest.model_dump_json().encode()).hexdigest(),
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.query import table
 from pipeline.read import Source
 
 CONTROL_COLUMNS = ("hospital_id", "insurance_type", "cases", "total_fee_yuan", "pool_fund_yuan")
+MOST_IN_A_CELL = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -126,24 +127,26 @@ def _read_control_totals(path: Path) -> pa.Table:
     for number, row in enumerate(rows[1:], start=2):
         try:
             hospital_id, insurance_type, cases, fee, fund = row
+            if not 0 <= int(cases) <= MOST_IN_A_CELL:
+                raise ValueError(cases)
             lines.append(
                 {"hospital_id": hospital_id, "insurance_type": insurance_type, "cases": int(cases),
                  "total_fee_fen": yuan_to_fen(fee), "pool_fund_fen": yuan_to_fen(fund)}
             )  # fmt: skip
         except ValueError as error:
             raise InputError(
-                f"对账表第 {number} 行读不懂：{path}；金额以元计、至多两位小数，请更正"
+                f"对账表第 {number} 行读不懂：{path}；金额以元计、至多两位小数，例数为整数，请更正"
             ) from error
     return pa.Table.from_pylist(lines, _CONTROL)
 
 
 def yuan_to_fen(text: str) -> int:
-    """`1,234.50` as 123450. Raises ValueError where it is not an amount or has a third decimal."""
+    """`1,234.50` as 123450. Raises ValueError where it is no amount, has a third decimal or fits no cell."""
     try:
         fen = Decimal(text.replace(",", "").strip()) * 100
     except InvalidOperation as error:
         raise ValueError(text) from error
-    if not fen.is_finite() or fen != fen.to_integral_value():
+    if not fen.is_finite() or fen != fen.to_integral_value() or abs(fen) > MOST_IN_A_CELL:
         raise ValueError(text)
     return int(fen)
 

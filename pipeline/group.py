@@ -22,7 +22,7 @@ from groupers.scheme import load_manifest, scheme_folder
 from pipeline.contracts import check_grouped
 from pipeline.read import Source, open_source, stream
 from pipeline.tables import DISCHARGES, GROUPED_SCHEMA, Column
-from pipeline.write import appearing
+from pipeline.write import appearing, spare_input
 
 # Few distinct texts are kept as dictionaries from end to end; a reader sees plain text columns.
 CODED_COLUMNS = ("mdc", "adrg", "drg", "status", "severity")
@@ -165,7 +165,11 @@ def _write_results(
     source: Source, target: Path, work: Callable[[pa.RecordBatch], pa.Table], schema: pa.Schema,
     coded: Sequence[str], tick: Callable[[int], None],
 ) -> int:  # fmt: skip
-    """Apply `work` to every batch and write one Parquet file that appears complete or not at all."""
+    """Apply `work` to every batch and write one Parquet file that appears complete or not at all.
+
+    Raises UsageMistake where that file is one of the source's.
+    """
+    spare_input(target, source.files)
     rows = 0
     settings = GROUPED_WRITER | {"use_dictionary": [*coded, "rule"]}
     with appearing(target) as beside, pq.ParquetWriter(beside, schema, **settings) as writer:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files as package_files
 from pathlib import Path
 
+from groupers.codes import load_code_tables
 from groupers.drg.rulebook import RuleBook
 from pipeline.read import Source
 from pipeline.region import Region
@@ -33,8 +34,13 @@ def identify(
     """Hash everything that a run is made from."""
     files = list(source.files) + ([control_totals] if control_totals and control_totals.is_file() else [])
     inputs = tuple((file.name, sha256_of(file)) for file in files)
+    codes = load_code_tables().sha256  # they map and judge codes, so they decide groups
     schemes = tuple((name, _manifest_hash(book)) for name, book in sorted(books.items()))
-    parts = [[digest for _, digest in inputs], schemes, region.sha256, code_version(), period]
+    # Folder names may hold columns (`hospital_id=H01/`): the same bytes in another folder are another input.
+    folders = [sorted(source.named_by_path.get(file, {}).items()) for file in source.files]
+    parts = [
+        [digest for _, digest in inputs], folders, schemes, codes, region.sha256, code_version(), period,
+    ]  # fmt: skip
     run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
     return Identity(run, period, inputs, schemes, region.sha256, code_version())
 

@@ -100,8 +100,11 @@ def discover(path: Path) -> list[Path]:
             if name.startswith((".", "_")):  # marks and checksums that other systems leave beside their data
                 continue
             if not name.endswith(".parquet"):
+                advice = (
+                    "平台导出的各表请先用 `drgdip convert-platform` 合成，" if name.endswith(".csv") else ""
+                )
                 raise InputError(
-                    f"输入文件夹里有不认识的文件：{Path(folder) / name}；只接受 .parquet，请移走它或改给单个文件"
+                    f"输入文件夹里有不认识的文件：{Path(folder) / name}；只接受 .parquet，{advice}请移走它或改给单个文件"
                 )
             found.append(Path(folder) / name)
     if not found:

@@ -29,7 +29,7 @@ from pipeline.score import register_prices, score
 from pipeline.settle import settle, settlement_on
 from pipeline.terms import Terms, resolve
 from pipeline.validate import Validated, validate
-from pipeline.write import appearing
+from pipeline.write import appearing, spare_input
 from pipeline.writers import RunWriters, findings_csv
 from pipeline.yardstick import period_days, yardstick
 
@@ -117,6 +117,8 @@ def validate_only(
 ) -> dict[str, Any]:
     """Validate without grouping: rows by door and findings by kind; the findings as CSV where `out` is given."""
     source = open_source(input_path)
+    if out is not None:
+        spare_input(out, source.files)
     _, books = terms_and_books(region)
     doors: Counter[str] = Counter()
     kinds: Counter[str] = Counter()

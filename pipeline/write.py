@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UsageMistake
 
 
 @contextmanager
@@ -31,6 +31,12 @@ def appearing(target: Path, folder: bool = False) -> Iterator[Path]:
     finally:
         os.umask(previous)
         _remove(beside)
+
+
+def spare_input(target: Path, files: Iterable[Path]) -> None:
+    """Raise UsageMistake where a result would take the place of a file that it is made from."""
+    if target.exists() and any(target.samefile(file) for file in files):
+        raise UsageMistake(f"结果会盖掉输入文件：{target}；请用 --out 另选文件名")
 
 
 @contextmanager

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
+from groupers.codes import load_code_tables
+from groupers.drg.rulebook import load_rulebook
 from pipeline.errors import InputError
+from pipeline.identity import identify
 from pipeline.read import open_source, stream
+from pipeline.region import load_region
 from pipeline.synth import synthesise
 from pipeline.tables import DISCHARGE_SCHEMA
 
@@ -60,3 +65,32 @@ def test_a_folder_name_that_is_no_date_is_one_sentence(month: pl.DataFrame, tmp_
     month.drop("settlement_date").write_parquet(folder / "part.parquet")
     with pytest.raises(InputError, match=r"分区文件夹的名称读不懂：.*`settlement_date`.*`十月`"):
         read(tmp_path)
+
+
+def test_a_renamed_folder_is_another_input(month: pl.DataFrame, tmp_path: Path) -> None:
+    """The hospital stands in the folder's name alone: the same bytes are another hospital's, thus another run."""
+    region = load_region("demo-rate")
+    books = {"chs-drg-2.0": load_rulebook("chs-drg-2.0")}
+    runs = set()
+    for hospital in ("H44990100001", "H44990100002"):
+        folder = tmp_path / hospital / f"hospital_id={hospital}"
+        folder.mkdir(parents=True)
+        month.drop("hospital_id").write_parquet(folder / "part.parquet")
+        source = open_source(tmp_path / hospital)
+        runs.add(identify(source, region, books, "2025-10", None).run)
+    assert len(runs) == 2
+
+
+def test_another_edition_of_the_code_tables_is_another_run(
+    month: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables map 国临版 codes, so they decide groups: a correction must not meet the old result."""
+    month.write_parquet(tmp_path / "part.parquet")
+    region = load_region("demo-rate")
+    books = {"chs-drg-2.0": load_rulebook("chs-drg-2.0")}
+    source = open_source(tmp_path)
+    before = identify(source, region, books, "2025-10", None).run
+    corrected = replace(load_code_tables(), sha256="0" * 64)
+    monkeypatch.setattr("pipeline.identity.load_code_tables", lambda: corrected)
+    assert identify(source, region, books, "2025-10", None).run != before
+    assert len(load_code_tables().sha256) == 64

@@ -167,6 +167,11 @@ def control_three_decimals(place: Place) -> None:
     _control(place, CONTROL_HEADER, fee=lambda fen: f"{fen / 1000:.3f}")
 
 
+def control_too_large(place: Place) -> None:
+    """An amount that no 64-bit cell holds."""
+    _control(place, CONTROL_HEADER, fee=lambda fen: "9" * 25)
+
+
 # --- regions and schemes
 
 
