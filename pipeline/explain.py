@@ -21,8 +21,15 @@ from pipeline.words import DOOR_NAMES, FAMILY_NAMES, PAID_DOORS, yuan_text
 TABLES = ("case_payment", "validated", "grouped", "scored", "findings")
 
 
+FIND_CASE = "SELECT * FROM case_payment WHERE case_id = $case_id ORDER BY door <> 'paid', input_row LIMIT 1"
+
+
 def find_run(out: Path, case_id: str, run: str | None = None) -> tuple[Path, dict[str, Any]]:
-    """The newest current run (or the named one) that holds a case. Raises UsageMistake where there is none."""
+    """The newest current run (or the named one) that paid a case, else that holds it.
+
+    A month's input may hold other months too, and a row may stand twice: the row that was paid is the case.
+    Raises UsageMistake where there is none.
+    """
     folders = sorted(out.glob("*/*/*/manifest.json"), reverse=True)
     homes = [path.parent for path in folders if run is None or path.parent.name == run]
     if run is None:
@@ -30,12 +37,17 @@ def find_run(out: Path, case_id: str, run: str | None = None) -> tuple[Path, dic
     if not homes:
         wanted = f"批次 `{run}`" if run else "任何已完成的批次"
         raise UsageMistake(f"在 {out} 下找不到{wanted}；请先运行 `drgdip run`，或用 --out 指明位置")
+    elsewhere: tuple[Path, dict[str, Any]] | None = None
     for folder in homes:
         with _readable(folder), engine(folder.parent) as con:
             parquet_view(con, "case_payment", [folder / "case_payment.parquet"])
-            found = rows(con, "SELECT * FROM case_payment WHERE case_id = $case_id", case_id=case_id)
-        if found:
+            found = rows(con, FIND_CASE, case_id=case_id)
+        if found and found[0]["door"] == "paid":
             return folder, found[0]
+        if found and elsewhere is None:
+            elsewhere = folder, found[0]
+    if elsewhere:
+        return elsewhere
     raise UsageMistake(
         f"没有这个病例：`{case_id}`，已查 {len(homes)} 个批次；请核对结算ID或用 --run 指明批次"
     )

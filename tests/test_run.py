@@ -313,6 +313,17 @@ def yuan(fen: int) -> str:
     return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
 
 
+def test_explain_tells_the_month_that_paid_the_case(finished: Finished, tmp_path: Path) -> None:
+    """Run again for the next month on the same input, the case is held there as another month's: not its story."""
+    paid = finished.table("scored")["case_id"][0].as_py()
+    for period in ("2025-10", "2025-11"):
+        words = ("run", "demo-rate", "--period", period, "--input", finished.source, "--out", tmp_path)
+        assert in_process(*words).code == 0
+    said = in_process("explain", paid, "--out", tmp_path, "--json")
+    assert json.loads(said.out)["run"] == finished.folder.name
+    assert json.loads(said.out)["door"] == "paid"
+
+
 @pytest.mark.parametrize("kind", ["low", "normal", "high", "ungrouped", "ambiguous", "reversal"])
 def test_explain_tells_rule_codes_and_price(kind: str, sample: Finished) -> None:
     row = next(row for row in sample.table("scored").to_pylist() if row["price_class"] == kind)
