@@ -177,7 +177,12 @@ def _year(path: Path, text: str) -> bool:
 
 
 def _example(text: str) -> bool:
-    """`如 2025-10`, `应写作 2025-01-01`, `如 demo-rate` tell the user a form; they decide nothing."""
+    """`如 2025-10`, `应写作 2025-01-01`, `如 demo-rate` tell the user a form; they decide nothing.
+
+    Nor does an XML namespace, which is the name of a format (OOXML's begin with its year).
+    """
+    if text.startswith("{http://schemas.openxmlformats.org/"):
+        return True
     return bool(re.search(r"(如|写作|例如|形如|--(period|months|year))[ `=]*(20[0-9]{2}|demo-rate)", text))
 
 
