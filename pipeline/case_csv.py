@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
+from pipeline.findings import FINDINGS_SCHEMA
 from pipeline.write import appearing
 
 # What a spreadsheet would run as a formula, full-width signs included (Excel reads them so in Chinese locales).
@@ -23,6 +26,23 @@ def write_case_csv(path: Path, frame: pl.DataFrame, headers: Mapping[str, str]) 
     shown = frame.select(_shown(name, frame.schema[name]).alias(title) for name, title in headers.items())
     with appearing(path) as part:
         shown.write_csv(part, include_bom=True, line_terminator="\r\n", date_format="%Y-%m-%d")
+
+
+@contextmanager
+def findings_csv(path: Path | None) -> Iterator[Callable[[pa.Table], None]]:
+    """A writer of findings as CSV (UTF-8 with BOM) that appears complete; one that does nothing without a path."""
+    if path is None:
+        yield lambda findings: None
+        return
+    with appearing(path) as beside, beside.open("wb") as file:
+        file.write(b"\xef\xbb\xbf" + (",".join(FINDINGS_SCHEMA.names) + "\r\n").encode())
+
+        def write(findings: pa.Table) -> None:
+            frame = pl.DataFrame(findings)
+            safe = frame.select(_shown(name, kind).alias(name) for name, kind in frame.schema.items())
+            safe.write_csv(file, include_header=False, line_terminator="\r\n")
+
+        yield write
 
 
 def _shown(name: str, kind: pl.DataType) -> pl.Expr:

@@ -94,7 +94,7 @@ def group(
     as_json: AsJson = False,
 ) -> None:
     """只分组：每行输入一行结果，次序不变，不退回任何一行；方案可以是 DRG（mdc、adrg、drg…）或 DIP 目录（dip_code…）。"""
-    from pipeline.group import grouping_by
+    from pipeline.group import findings_beside, grouping_by
     from pipeline.progress import stages
 
     group_file = grouping_by(scheme)
@@ -110,7 +110,7 @@ def group(
     if as_json:
         _print_json({"rows": rows, "out": str(out)})
     else:
-        typer.echo(f"已分组 {rows} 行：{out}")
+        typer.echo(f"已分组 {rows} 行：{out}；结算时会退回的行见 {findings_beside(out)}")
 
 
 @app.command()

@@ -13,13 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from groupers.codes import load_code_tables
 from groupers.dip.load import load_catalogue
 from groupers.dip.match import Matcher
 from groupers.drg.engine import Grouper
 from groupers.drg.evidence import evidence
 from groupers.drg.rulebook import load_rulebook
 from groupers.scheme import load_manifest, scheme_folder
+from pipeline.case_csv import findings_csv
 from pipeline.contracts import check_grouped
+from pipeline.doubts import Doubts
 from pipeline.read import Source, open_source, stream
 from pipeline.tables import DISCHARGES, GROUPED_SCHEMA, Column
 from pipeline.write import appearing, spare_input
@@ -141,8 +144,9 @@ def grouping_by(scheme: str) -> Callable[[Path, Path, Callable[[int], None]], in
 def group_file(grouper: Grouper, path: Path, target: Path, tick: Callable[[int], None]) -> int:
     """`group INPUT` by a DRG scheme: GROUPED_SCHEMA rows, one per input row; returns the rows. Raises InputError."""
     source = open_source(path, group_columns(grouper.columns))
+    doubts = Doubts(grouper.book.known_dx | load_code_tables().diagnosis_names.keys())
     return _write_results(
-        source, target, lambda batch: group_batch(grouper, batch), GROUPED_CODED, CODED_COLUMNS, tick
+        source, target, lambda batch: group_batch(grouper, batch), doubts, GROUPED_CODED, CODED_COLUMNS, tick
     )
 
 
@@ -158,23 +162,36 @@ def match_file(matcher: Matcher, path: Path, target: Path, tick: Callable[[int],
         return pa.table(columns, names=MATCHED_CODED.names).cast(MATCHED_CODED)
 
     source = open_source(path, group_columns(matcher.columns))
-    return _write_results(source, target, match_batch, MATCHED_CODED, MATCHED_COLUMNS, tick)
+    doubts = Doubts(frozenset(load_code_tables().diagnosis_names))
+    return _write_results(source, target, match_batch, doubts, MATCHED_CODED, MATCHED_COLUMNS, tick)
+
+
+def findings_beside(target: Path) -> Path:
+    """Where `group` says what a run would refuse: `grouped.parquet` → `grouped.findings.csv`."""
+    return target.with_name(f"{target.stem}.findings.csv")
 
 
 def _write_results(
-    source: Source, target: Path, work: Callable[[pa.RecordBatch], pa.Table], schema: pa.Schema,
+    source: Source, target: Path, work: Callable[[pa.RecordBatch], pa.Table], doubts: Doubts, schema: pa.Schema,
     coded: Sequence[str], tick: Callable[[int], None],
 ) -> int:  # fmt: skip
-    """Apply `work` to every batch and write one Parquet file that appears complete or not at all.
+    """Apply `work` to every batch; the results and the findings appear complete or not at all.
 
-    Raises UsageMistake where that file is one of the source's.
+    Raises UsageMistake where a result would take the place of an input file.
     """
     spare_input(target, source.files)
     rows = 0
     settings = GROUPED_WRITER | {"use_dictionary": [*coded, "rule"]}
-    with appearing(target) as beside, pq.ParquetWriter(beside, schema, **settings) as writer:
-        for grouped in stream(source, lambda piece, batch: work(batch)):
+    with (
+        appearing(target) as beside,
+        findings_csv(findings_beside(target)) as tell,
+        pq.ParquetWriter(beside, schema, **settings) as writer,
+    ):
+        for grouped, found in stream(
+            source, lambda piece, batch: (work(batch), doubts.find(batch, piece.start))
+        ):
             writer.write_table(grouped, row_group_size=max(1, grouped.num_rows))
+            tell(found)
             rows += grouped.num_rows
             tick(grouped.num_rows)
     return rows

@@ -17,6 +17,7 @@ from groupers.drg.engine import Grouper
 from groupers.drg.rulebook import RuleBook, load_rulebook
 from groupers.scheme import data_root
 from pipeline.arrivals import Repeats, compare_control_totals, find_repeats, register_input
+from pipeline.case_csv import findings_csv
 from pipeline.deliver import deliver, heading
 from pipeline.group import group_with_evidence
 from pipeline.identity import identify
@@ -30,7 +31,7 @@ from pipeline.settle import settle, settlement_on
 from pipeline.terms import Terms, resolve
 from pipeline.validate import Validated, validate
 from pipeline.write import appearing, spare_input
-from pipeline.writers import RunWriters, findings_csv
+from pipeline.writers import RunWriters
 from pipeline.yardstick import period_days, yardstick
 
 Tick = Callable[[str, int, int], None]  # stage, done, of how many

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,7 +12,6 @@ from pipeline.findings import FINDINGS_SCHEMA
 from pipeline.group import CODED_COLUMNS, EVIDENCE_SCHEMA
 from pipeline.tables import CODED
 from pipeline.validate import ARRIVALS_SCHEMA, VALIDATED_SCHEMA, Validated
-from pipeline.write import appearing
 
 _CODED_VALIDATED = pa.schema(
     [
@@ -86,21 +82,6 @@ class RunWriters:
     ) -> None:
         for writer in self._writers.values():
             writer.close()
-
-
-@contextmanager
-def findings_csv(path: Path | None) -> Iterator[Callable[[pa.Table], None]]:
-    """A writer of findings as CSV (UTF-8 with BOM) that appears complete; one that does nothing without a path."""
-    if path is None:
-        yield lambda findings: None
-        return
-    with appearing(path) as beside, beside.open("wb") as file:
-        file.write(b"\xef\xbb\xbf" + (",".join(FINDINGS_SCHEMA.names) + "\r\n").encode())
-
-        def write(findings: pa.Table) -> None:
-            pl.DataFrame(findings).write_csv(file, include_header=False, line_terminator="\r\n")
-
-        yield write
 
 
 def _leaf(field: pa.Field) -> str:
