@@ -21,6 +21,12 @@ GONE_HOSPITAL, UNRATED_HOSPITAL = "H44990900098", "H44990900099"
 GROUP_WITHOUT_WEIGHT = "EV19"
 LARGEST = {"hospital_id": "H44990100001", "pool_fund_fen": 2**63 - 1, "total_fee_fen": 2**63 - 1}
 TEN_MB = "长" * 3_500_000  # 10.5 MB in UTF-8
+# I10.x00x002 as nobody should write it: read all the same, each with the warning `code_form`.
+SPELLINGS = {
+    "blanks": " I10.x00x002 ",
+    "full-width": "Ｉ１０．Ｘ００ｘ００２",
+    "wrong case": "i10.X00X002",
+}
 
 
 def clean_rows(rows: pa.Table, spoilt: set[str]) -> list[Row]:
@@ -96,7 +102,7 @@ HOSTILE: dict[str, tuple[Any, str, str | None]] = {
     "ten megabytes of code": (lambda row: {"dx_codes": [*row["dx_codes"], TEN_MB]}, "paid", None),
     "ten megabytes of principal": ({"dx_codes": [TEN_MB]}, "refused", "unknown_principal"),
     "ten thousand procedures": ({"px_codes": ["38.9300x001"] * 10_000}, "refused", "too_many_codes"),
-    "full-width code": ({"dx_codes": ["Ｉ１０．Ｘ００ｘ００２"]}, "paid", None),
+    "full-width code": ({"dx_codes": [SPELLINGS["full-width"]]}, "paid", None),
     "smallest amount there is": ({"total_fee_fen": -(2**63)}, "refused", "negative_money"),
     # Two of the largest amounts at one hospital: their sum is wider than a cell.
     "largest amount there is": (LARGEST, "refused", "absurd_amount"),

@@ -1,24 +1,31 @@
 """The error museum: every folder of tests/errors is one mistake, made for real and met by the real command line.
 
 A mistake ends in one Chinese line with its exit code, leaves what was published untouched and publishes nothing.
+Bad rows (exit code 0) end no run: each is told in findings.parquet and leaves by the door of its finding.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as pds
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import Finished, Said, bytes_of, in_process, in_subprocess
 from errors import makers
 
+from pipeline.findings import BY_CODE
+
 MUSEUM = Path(__file__).parent / "errors"
-KEYS = {"title", "make", "command", "exit_code", "message", "next"}
-# Exit codes of DESIGN §10; 0 and 1 are never the answer to a mistake.
+KEYS = {"title", "make", "command", "exit_code", "next"}
+RUN = ["run", "demo-rate", "--period", "2025-10", "--input", "{input}", "--out", "{out}"]
+# Exit codes of DESIGN §10; 1 is never the answer to a mistake, 0 only to bad rows.
 EXIT_CODES = {2: "用法", 10: "配置", 11: "输入", 12: "方案", 13: "核对", 14: "占用"}
 IN_A_PROCESS = ("not_parquet", "unknown_command", "control_totals_differ", "tampered_run")
 
@@ -31,6 +38,8 @@ def cases() -> dict[str, dict[str, Any]]:
 
 
 CASES = cases()
+MISTAKES = [code for code, case in CASES.items() if case["exit_code"] != 0]
+BAD_ROWS = [code for code, case in CASES.items() if case["exit_code"] == 0]
 
 
 @pytest.fixture
@@ -58,7 +67,7 @@ def one_clear_line(said: Said, case: dict[str, Any], rows: pa.Table) -> None:
     assert not any(person in line + other for person in rows["person_id"].to_pylist())
 
 
-@pytest.mark.parametrize("code", CASES)
+@pytest.mark.parametrize("code", MISTAKES)
 def test_mistake_is_met_by_one_clear_line(code: str, place: makers.Place) -> None:
     case = CASES[code]
     getattr(makers, case["make"])(place)
@@ -67,6 +76,31 @@ def test_mistake_is_met_by_one_clear_line(code: str, place: makers.Place) -> Non
     one_clear_line(said, case, place.rows)
     after = bytes_of(place.out) if place.out.is_dir() else {}
     assert after == before  # nothing published, nothing altered, nothing half made
+
+
+def told(folder: Path) -> tuple[Counter[str], Counter[str]]:
+    """(findings by code, rows by door) of a finished run."""
+    findings, payments = (pq.read_table(folder / f"{name}.parquet") for name in ("findings", "case_payment"))
+    return Counter(findings["code"].to_pylist()), Counter(payments["door"].to_pylist())
+
+
+@pytest.mark.parametrize("code", BAD_ROWS)
+def test_bad_rows_are_told_and_the_month_is_run(code: str, place: makers.Place, finished: Finished) -> None:
+    """Exactly the findings and doors of the case.yaml beyond the clean month's; a row of no named door is paid."""
+    case = CASES[code]
+    getattr(makers, case["make"])(place)
+    said = in_process(*words(case, place))
+    assert said.code == 0, said
+    assert "Traceback" not in said.out + said.err
+    assert not any(person in said.out + said.err for person in place.rows["person_id"].to_pylist())
+    (pointer,) = place.out.glob("*/2025-10/current")
+    findings, doors = told(pointer.parent / pointer.read_text().strip())
+    clean_findings, clean_doors = told(finished.folder)
+    findings.subtract(clean_findings)
+    assert {name: number for name, number in findings.items() if number} == case["findings"]
+    assert doors.total() == pds.dataset(place.input).count_rows()
+    doors.subtract(clean_doors)
+    assert {name: n for name, n in doors.items() if n and name != "paid"} == case.get("doors", {})
 
 
 @pytest.mark.parametrize("code", IN_A_PROCESS)
@@ -80,14 +114,19 @@ def test_every_example_is_whole() -> None:
         CASES
     )
     for code, case in CASES.items():
-        assert KEYS <= set(case) <= KEYS | {"stream"}, code
-        assert case["exit_code"] in EXIT_CODES, code
+        if code in BAD_ROWS:
+            assert KEYS | {"findings"} <= set(case) <= KEYS | {"findings", "doors"}, code
+            assert case["findings"] and set(case["findings"]) <= set(BY_CODE), code
+            assert case["command"] == RUN, code
+        else:
+            assert KEYS | {"message"} <= set(case) <= KEYS | {"message", "stream"}, code
+            assert case["exit_code"] in EXIT_CODES, code
         assert callable(getattr(makers, case["make"], None)), code
         assert re.search("[一-鿿]", case["title"]) and re.search("[一-鿿]", case["next"]), code
 
 
 def test_every_exit_code_has_an_example() -> None:
-    assert {case["exit_code"] for case in CASES.values()} == set(EXIT_CODES)
+    assert {case["exit_code"] for case in CASES.values()} == {0, *EXIT_CODES}
 
 
 def test_debug_shows_where_a_defect_stands(place: makers.Place, monkeypatch: pytest.MonkeyPatch) -> None:

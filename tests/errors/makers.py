@@ -10,7 +10,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import hostile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -127,6 +129,84 @@ def corrupt_unread_by_sql(place: Place) -> None:
     for at in range(start, start + 12):
         content[at] ^= 0xFF
     second.write_bytes(content)
+
+
+# --- rows: the month is run all the same, each bad row is told
+
+
+def _rows(place: Place, *changes: Any) -> None:
+    """The clean month; each change is made to a row of its own."""
+    made = place.rows.to_pylist()
+    free = (row for row in made if row["case_id"] not in _reversed(made) and row["reverses"] is None)
+    for change in changes:
+        row = next(free)
+        row.update(change(row) if callable(change) else change)
+    place.write(pa.Table.from_pylist(made, place.rows.schema))
+
+
+def _reversed(made: list[hostile.Row]) -> set[str]:
+    return {row["reverses"] for row in made if row["reverses"] is not None}
+
+
+def _hostile(*names: str) -> list[Any]:
+    """Changes of the hostile month by what they do."""
+    return [hostile.HOSTILE[name][0] for name in names]
+
+
+def cell_of_ten_megabytes(place: Place) -> None:
+    """In a text, a person, a case, a secondary diagnosis and a principal one."""
+    codes = _hostile(*(f"ten megabytes of {what}" for what in ("person", "case", "code", "principal")))
+    _rows(place, hostile.CHANGES["oversized_text"], *codes)
+
+
+def ten_thousand_diagnoses(place: Place) -> None:
+    _rows(place, hostile.CHANGES["too_many_codes"])
+
+
+def null_bytes(place: Place) -> None:
+    """In a hospital, a case, a secondary diagnosis and a principal one."""
+    names = (f"null byte in {what}" for what in ("case_id", "a diagnosis", "the principal"))
+    _rows(place, hostile.CHANGES["bad_character"], *_hostile(*names))
+
+
+def code_spelling(place: Place) -> None:
+    _rows(place, *({"dx_codes": [written]} for written in hostile.SPELLINGS.values()))
+
+
+def negative_amount(place: Place) -> None:
+    _rows(place, hostile.CHANGES["negative_money"], *_hostile("smallest amount there is"))
+
+
+def absurd_amount(place: Place) -> None:
+    largest = _hostile("largest amount there is", "largest amount once more")
+    _rows(place, hostile.CHANGES["absurd_amount"], *largest)
+
+
+def missing_principal(place: Place) -> None:
+    """An empty list and no list."""
+    _rows(place, hostile.CHANGES["missing_principal"], *_hostile("no diagnoses at all"))
+
+
+def unknown_sex(place: Place) -> None:
+    _rows(place, hostile.CHANGES["unknown_sex"])
+
+
+def _sent_again(place: Place, more_fen: int) -> None:
+    """A second file holds one row of the first once more, its total larger by `more_fen`."""
+    made = place.rows.to_pylist()
+    again = next(row for row in made if row["reverses"] is None and row["case_id"] not in _reversed(made))
+    place.input.mkdir()
+    pq.write_table(place.rows, place.input / "a.parquet")
+    again["total_fee_fen"] += more_fen
+    pq.write_table(pa.Table.from_pylist([again], place.rows.schema), place.input / "b.parquet")
+
+
+def case_id_twice_differing(place: Place) -> None:
+    _sent_again(place, 1)
+
+
+def case_id_twice_alike(place: Place) -> None:
+    _sent_again(place, 0)
 
 
 # --- control totals
