@@ -44,7 +44,8 @@ def odd_codes(codes: list[str]) -> list[str]:
     text = "\n".join(codes)
     if text.count("\n") == len(codes) - 1 and not _SUSPICIOUS.search(text):
         return []
-    return [code for code in codes if not code or normal_form(code) != code]
+    doubtful = [code for code in codes if not code or "\n" in code or _SUSPICIOUS.search(code)]
+    return [code for code in doubtful if not code or normal_form(code) != code]
 
 
 @dataclass(frozen=True)

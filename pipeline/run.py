@@ -131,8 +131,8 @@ def validate_only(
         )
         with findings_csv(out) as write:
             for validated in stream(source, lambda piece, batch: validate(batch, piece.start, measure)):
-                doors.update(validated.arrivals.column("door").to_pylist())
-                kinds.update(validated.findings.column("code").to_pylist())
+                doors.update(_counts(validated.arrivals.column("door")))
+                kinds.update(_counts(validated.findings.column("code")))
                 write(validated.findings)
                 tick("validate", doors.total(), source.rows)
     return {
@@ -140,6 +140,11 @@ def validate_only(
         **{door: doors[door] for door in ("on", "refuse", "hold")},
         "findings": dict(kinds),
     }
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each text occurs."""
+    return {count["values"]: count["counts"] for count in column.value_counts().to_pylist()}
 
 
 def terms_and_books(region: Region) -> tuple[tuple[Terms, ...], dict[str, RuleBook]]:
