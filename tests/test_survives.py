@@ -108,10 +108,10 @@ def kill_at(disturbed: Disturbed, moment: float) -> bool:
 
 
 def kill_over_and_over(disturbed: Disturbed, times: int) -> None:
-    """One kill in each part of a run, tried again where the run was done before its time."""
+    """One kill in each part of a run, tried again a little earlier where the run was done before its time."""
     draw = random.Random(times)
     for number in range(times):
-        tries = (kill_at(disturbed, (number + draw.random()) / times) for _ in range(5))
+        tries = (kill_at(disturbed, 0.8**again * (number + draw.random()) / times) for again in range(5))
         assert any(tries)
     disturbed.finishes()
 
