@@ -138,12 +138,3 @@ def log_run(home: Path, manifest: dict[str, Any], started: dt.datetime, fresh: b
     }
     with disk_errors(home / "runs.log"), (home / "runs.log").open("a", encoding="utf-8") as log:
         log.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def current_run(home: Path) -> Path | None:
-    """The folder of the run that counts for a period, or None."""
-    pointer = home / CURRENT
-    if not pointer.is_file():
-        return None
-    folder = home / pointer.read_text(encoding="utf-8").strip()
-    return folder if finished(folder) else None
