@@ -212,11 +212,11 @@ def regions_check(region: RegionName, as_json: AsJson = False) -> None:
 
     from pipeline.region import load_region
     from pipeline.region_check import check_region
-    from pipeline.run import terms_and_books
+    from pipeline.run import terms_and_schemes
 
     pack = load_region(region)
-    terms, books = terms_and_books(pack)
-    problems = check_region(pack, terms, books)
+    terms, schemes = terms_and_schemes(pack)
+    problems = check_region(pack, terms, schemes)
     if as_json:
         _print_json([asdict(problem) for problem in problems])
     else:

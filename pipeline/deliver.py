@@ -28,7 +28,7 @@ MANY_CASES = 200_000
 SHORT_LIST = 2_000  # a hospital with at most so many cases gets them as a sheet too
 CASE_HEADERS = {
     "case_id": "结算ID", "insurance_type": "险种代码", "discharge_date": "出院日期", "settlement_date": "结算日期",
-    "drg": "病组编码", "drg_name": "病组名称", "status": "入组状态", "price_class": "费用分类",
+    "group_code": "病组编码", "group_name": "病组名称", "status": "入组状态", "price_class": "费用分类",
     "principal_dx": "主要诊断", "weight": "权重", "rate": "费率", "coefficient": "系数", "total_fee_fen": "医疗费用",
     "ratio": "费用倍率", "standard_fen": "支付标准", "pool_fund_fen": "记账统筹基金", "fund_fen": "核定统筹基金",
     "rule_text": "计价规则",
@@ -58,7 +58,7 @@ def deliver(
     store(con, "returned", spill / "returned.parquet")
     payment = pl.DataFrame(table_of(con, "hospital_payment"))
     groups = pl.DataFrame(table_of(con, "group_summary"))
-    names = pl.DataFrame(table_of(con, "group_names")).rename({"name": "drg_name"})
+    names = pl.DataFrame(table_of(con, "group_names")).rename({"name": "group_name"})
     listed: list[str] = payment["hospital_id"].unique(maintain_order=True).to_list()
     hospitals = [
         Hospital(
@@ -116,13 +116,13 @@ def write_hospital(one: Hospital) -> None:
         pl.scan_parquet(one.folder / "scored.parquet")
         .filter(own)
         .sort("input_row")
-        .join(one.group_names.lazy(), on="drg", how="left", maintain_order="left")
+        .join(one.group_names.lazy(), on="group_code", how="left", maintain_order="left")
         .with_columns(
             (pl.col("ratio_e4").cast(pl.Decimal(38, 0)) * pl.lit("0.0001").cast(pl.Decimal(38, 4)))
             .cast(pl.Decimal(18, 4))
             .alias("ratio"),
             (
-                pl.col("rule").replace_strict(FAMILY_NAMES)
+                pl.col("family").replace_strict(FAMILY_NAMES)
                 + pl.when("is_base").then(pl.lit("（基础病组）")).otherwise(pl.lit(""))
             ).alias("rule_text"),
         )

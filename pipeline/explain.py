@@ -11,12 +11,10 @@ from typing import Any
 import duckdb
 
 from groupers.codes import CodeTables, load_code_tables
-from groupers.drg.rulebook import RuleBook, load_rulebook
-from groupers.drg.tell import tell
-from groupers.drg.trace import trace
 from pipeline.errors import InputError, UsageMistake
+from pipeline.explain_price import pricing
 from pipeline.query import engine, parquet_view, rows
-from pipeline.words import DOOR_NAMES, FAMILY_NAMES, PAID_DOORS, yuan_text
+from pipeline.words import DOOR_NAMES, PAID_DOORS, yuan_text
 
 TABLES = ("case_payment", "validated", "grouped", "scored", "findings")
 
@@ -73,6 +71,7 @@ def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
     """Lines that tell one case of a run: what was read, how it was grouped, how it was priced."""
     with _readable(folder), engine(folder.parent) as con:
         known = {name: _rows(con, folder, name, payment["input_row"]) for name in TABLES}
+        known["rules_used"] = _rules(con, folder, known["scored"])
     lines = [f"病例 {payment['case_id']}，批次 {folder.name}，结果：{PAID_DOORS[payment['door']]}"]
     lines += [
         f"  [{DOOR_NAMES[found['severity']]}] {found['message']}（{found['code']}）"
@@ -84,12 +83,15 @@ def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
     lines += ["", "一、读入", *_what_was_read(case)]
     grouped = known["grouped"]
     if grouped:
-        book, tables = _book_of(folder, grouped[0]), load_code_tables()
-        lines += ["", "二、分组", *_grouping(book, tables, case)]
+        lines += [
+            "",
+            "二、分组",
+            *(f"  {line}" for line in _grouping(_scheme_of(folder, case), case, grouped[0])),
+        ]
     elif case["reverses"]:
         lines += ["", "二、分组", f"冲销记录：不分组，按原记录 {case['reverses']} 的结果反号。"]
     if known["scored"]:
-        lines += ["", "三、定价", *pricing(known["scored"][0])]
+        lines += ["", "三、定价", *pricing(known["scored"][0], known["rules_used"])]
     return lines
 
 
@@ -99,12 +101,23 @@ def _rows(con: duckdb.DuckDBPyConnection, folder: Path, name: str, input_row: in
     return rows(con, f"SELECT * FROM {name} WHERE input_row = $input_row", input_row=input_row)
 
 
-def _book_of(folder: Path, grouped: dict[str, Any]) -> RuleBook:
+def _rules(
+    con: duckdb.DuckDBPyConnection, folder: Path, scored: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The pricing rule that paid the case."""
+    if not scored:
+        return []
+    parquet_view(con, "rules_used", [folder / "rules_used.parquet"])
+    return rows(con, "SELECT * FROM rules_used WHERE rule_id = $rule_id", rule_id=scored[0]["rule_id"])
+
+
+def _scheme_of(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
+    """The scheme that placed the case, as the run's manifest describes it: the last that held on its pricing date."""
     with _readable(folder):
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        names = [scheme["name"] for scheme in manifest["schemes"]]
-    books = [load_rulebook(name) for name in names]
-    return next(book for book in books if grouped["drg"] in book.group_names)
+        day = str(case[manifest["pricing_by"]])
+        held = [scheme for scheme in manifest["schemes"] if scheme["in_force_from"] <= day]
+        return dict(held[-1])
 
 
 def _what_was_read(case: dict[str, Any]) -> list[str]:
@@ -120,67 +133,31 @@ def _what_was_read(case: dict[str, Any]) -> list[str]:
     ]
 
 
-def _grouping(book: RuleBook, tables: CodeTables, case: dict[str, Any]) -> list[str]:
-    told = tell(trace(book, case), book, tables.diagnosis_names, tables.procedure_names)
-    return [f"  {line}" for line in told]
+def _grouping(scheme: dict[str, Any], case: dict[str, Any], grouped: dict[str, Any]) -> list[str]:
+    return (_by_dip if scheme["kind"] == "dip" else _by_drg)(scheme, load_code_tables(), case, grouped)
 
 
-def pricing(scored: dict[str, Any]) -> list[str]:
-    """The price of one scored row, every step with its numbers."""
-    if scored["price_class"] == "reversal":
-        return [
-            f"  冲销 {scored['reverses']}：支付标准 {yuan_text(scored['standard_fen'])} 元，"
-            f"基金 {yuan_text(scored['fund_fen'])} 元，均为原记录的相反数"
-        ]
-    weight, rate, coefficient = (_plain(scored[name]) for name in ("weight", "rate", "coefficient"))
-    base = "（基础病组，同城同价）" if scored["is_base"] else ""
-    lines = [
-        f"  参数：{scored['terms_id']}（按定价日期 {scored['pricing_date']} 选用）",
-        f"  权重 {weight}，费率 {rate} 元／权重，系数 {coefficient}{base}",
-    ]
-    if scored["ratio_e4"] is not None:
-        lines.append(
-            f"  费用倍率 = 医疗费 {yuan_text(scored['total_fee_fen'])} ÷ 参照标准 {yuan_text(scored['reference_fen'])}"
-            f" = {scored['ratio_e4'] // 10000}.{scored['ratio_e4'] % 10000:04d}，{_CLASS[scored['price_class']]}"
-        )
-    else:
-        lines.append(f"  不计费用倍率：{_CLASS[scored['price_class']]}")
-    lines.append(f"  支付标准（{FAMILY_NAMES[scored['rule']]}）= {_formula(scored, weight, rate, coefficient)}"
-                 f" = {yuan_text(scored['standard_fen'])} 元")  # fmt: skip
-    own = scored["total_fee_fen"] - scored["pool_fund_fen"]
-    lines.append(
-        f"  核定统筹基金（差额法）= 支付标准 {yuan_text(scored['standard_fen'])} −（医疗费 "
-        f"{yuan_text(scored['total_fee_fen'])} − 统筹记账 {yuan_text(scored['pool_fund_fen'])} = {yuan_text(own)}）"
-        f" = {yuan_text(scored['fund_fen'])} 元"
-    )
-    return lines
+# Each side imports what it needs only when it is asked: a start-up is most of what `explain` costs.
+def _by_drg(
+    scheme: dict[str, Any], tables: CodeTables, case: dict[str, Any], grouped: dict[str, Any]
+) -> list[str]:
+    from groupers.drg.rulebook import load_rulebook
+    from groupers.drg.tell import tell
+    from groupers.drg.trace import trace
+
+    book = load_rulebook(scheme["name"])
+    return tell(trace(book, case), book, tables.diagnosis_names, tables.procedure_names)
 
 
-_CLASS = {
-    "low": "低倍率", "high": "高倍率", "normal": "正常", "ungrouped": "未入组", "ambiguous": "歧义组",
-    "special": "单列病组",
-}  # fmt: skip
+def _by_dip(
+    scheme: dict[str, Any], tables: CodeTables, case: dict[str, Any], grouped: dict[str, Any]
+) -> list[str]:
+    from groupers.dip.tell_auxiliary import tell_subtypes
 
+    from groupers.dip.tell import tell
+    from pipeline.pack import SchemeEntry
+    from pipeline.schemes import dip_catalogue
 
-def _formula(scored: dict[str, Any], weight: str, rate: str, coefficient: str) -> str:
-    """multiple × weight × rate × coefficient + share × fee, without the parts that are nothing or one."""
-    multiple, share = scored["multiple_e4"], scored["fee_share_e4"]
-    parts = []
-    if multiple:
-        product = f"{weight} × {rate} × {coefficient}"
-        parts.append(product if multiple == 10_000 else f"{_e4(multiple)} × ({product})")
-    if share:
-        by = f" × {coefficient}" if scored["share_by_coefficient"] else ""
-        fee = yuan_text(scored["total_fee_fen"])
-        parts.append(fee + by if share == 10_000 else f"{_e4(share)} × {fee}{by}")
-    return " + ".join(parts) or "0"
-
-
-def _e4(number: int) -> str:
-    sign = "−" if number < 0 else ""
-    return f"{sign}{abs(number) // 10_000}.{abs(number) % 10_000:04d}".rstrip("0").rstrip(".")
-
-
-def _plain(number: Any) -> str:
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    catalogue = dip_catalogue(SchemeEntry.model_validate(scheme["entry"]))
+    told = tell(catalogue, case, tables.diagnosis_names, tables.procedure_names)
+    return told + tell_subtypes(catalogue.auxiliary, case | grouped)

@@ -23,6 +23,7 @@ from groupers.scheme import load_manifest, scheme_folder
 from pipeline.case_csv import findings_csv
 from pipeline.contracts import check_grouped
 from pipeline.doubts import Doubts
+from pipeline.match import MATCHED_CODED, MATCHED_COLUMNS, match_batch
 from pipeline.read import Source, open_source, stream
 from pipeline.tables import DISCHARGES, GROUPED_SCHEMA, Column
 from pipeline.write import appearing, spare_input
@@ -46,15 +47,6 @@ EVIDENCE_SCHEMA = pa.schema(
         ("decided_by", pa.list_(pa.string())),
         ("severity_code", pa.string()),
         ("excluded_codes", pa.list_(pa.string())),
-    ]
-)
-MATCHED_COLUMNS = ("dip_code", "dip_kind", "treatment_class", "runner_up", "status")
-MATCHED_CODED = pa.schema(
-    [
-        ("case_id", pa.string()),
-        *((name, pa.dictionary(pa.int32(), pa.string())) for name in MATCHED_COLUMNS[:3]),
-        ("matched_procedures", pa.list_(pa.string())),
-        *((name, pa.dictionary(pa.int32(), pa.string())) for name in MATCHED_COLUMNS[3:]),
     ]
 )
 GROUPED_WRITER: dict[str, Any] = {
@@ -153,17 +145,17 @@ def group_file(grouper: Grouper, path: Path, target: Path, tick: Callable[[int],
 def match_file(matcher: Matcher, path: Path, target: Path, tick: Callable[[int], None]) -> int:
     """`group INPUT` by a DIP catalogue: MATCHED_CODED rows, one per input row; returns the rows. Raises InputError."""
 
-    def match_batch(batch: pa.RecordBatch) -> pa.Table:
-        matched = matcher.match(batch)
-        columns = [
-            batch.column("case_id") if name == "case_id" else matched.column(name)
-            for name in MATCHED_CODED.names
-        ]
-        return pa.table(columns, names=MATCHED_CODED.names).cast(MATCHED_CODED)
-
     source = open_source(path, group_columns(matcher.columns))
     doubts = Doubts(frozenset(load_code_tables().diagnosis_names))
-    return _write_results(source, target, match_batch, doubts, MATCHED_CODED, MATCHED_COLUMNS, tick)
+    return _write_results(
+        source,
+        target,
+        lambda batch: match_batch(matcher, batch),
+        doubts,
+        MATCHED_CODED,
+        MATCHED_COLUMNS,
+        tick,
+    )
 
 
 def findings_beside(target: Path) -> Path:

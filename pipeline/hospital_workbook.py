@@ -24,8 +24,8 @@ CASE_FIELDS = (
     Field("insurance_name", "险种", "text", 8),
     Field("discharge_date", "出院日期", "day", 12),
     Field("settlement_date", "结算日期", "day", 12),
-    Field("drg", "病组编码", "text", 9),
-    Field("drg_name", "病组名称", "text", 38),
+    Field("group_code", "病组编码", "text", 9),
+    Field("group_name", "病组名称", "text", 38),
     Field("principal_dx", "主要诊断", "text", 15),
     Field("weight", "权重", "weight", 9),
     Field("rate", "费率", "weight", 12),
@@ -40,8 +40,8 @@ CASE_FIELDS = (
 )
 CASE_MONEY = ("total_fee_fen", "standard_fen", "margin_fen", "pool_fund_fen", "fund_fen")
 GROUP_FIELDS = (
-    Field("drg", "病组编码", "text", 10),
-    Field("drg_name", "病组名称", "text", 46),
+    Field("group_code", "病组编码", "text", 10),
+    Field("group_name", "病组名称", "text", 46),
     Field("cases", "病例数", "count", 9),
     Field("weight", "权重", "weight", 10),
     Field("total_fee_fen", "医疗费用", "money", 17),
@@ -129,7 +129,13 @@ def write_groups(
     sheet.header(fields, frozen=2, filtered=shown.height)
     sheet.rows(shown, fields)
     sheet.total(
-        {"drg": "合计", **total, "margin_fen": margin, "mean_fee_fen": mean_fee, "mean_stay": mean_stay},
+        {
+            "group_code": "合计",
+            **total,
+            "margin_fen": margin,
+            "mean_fee_fen": mean_fee,
+            "mean_stay": mean_stay,
+        },
         fields,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -11,9 +12,9 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from groupers.codes import load_code_tables
-from groupers.drg.rulebook import RuleBook
 from pipeline.read import Source
 from pipeline.region import Region
+from pipeline.schemes import Scheme
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,17 @@ class Identity:
 
 
 def identify(
-    source: Source, region: Region, books: dict[str, RuleBook], period: str, control_totals: Path | None
+    source: Source,
+    region: Region,
+    schemes_used: Mapping[str, Scheme],
+    period: str,
+    control_totals: Path | None,
 ) -> Identity:
     """Hash everything that a run is made from."""
     files = list(source.files) + ([control_totals] if control_totals and control_totals.is_file() else [])
     inputs = tuple((file.name, sha256_of(file)) for file in files)
     codes = load_code_tables().sha256  # they map and judge codes, so they decide groups
-    schemes = tuple((name, _manifest_hash(book)) for name, book in sorted(books.items()))
+    schemes = tuple((key, _scheme_hash(scheme)) for key, scheme in sorted(schemes_used.items()))
     # Folder names may hold columns (`hospital_id=H01/`): the same bytes in another folder are another input.
     folders = [sorted(source.named_by_path.get(file, {}).items()) for file in source.files]
     parts = [
@@ -66,5 +71,7 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _manifest_hash(book: RuleBook) -> str:
-    return hashlib.sha256(book.manifest.model_dump_json().encode()).hexdigest()
+def _scheme_hash(scheme: Scheme) -> str:
+    """Of the scheme and of the DRG scheme whose severity lists it uses."""
+    manifests = [scheme.manifest] + ([scheme.severity_book.manifest] if scheme.severity_book else [])
+    return hashlib.sha256("".join(one.model_dump_json() for one in manifests).encode()).hexdigest()

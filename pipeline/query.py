@@ -93,7 +93,7 @@ def keep(con: duckdb.DuckDBPyConnection, name: str, **parameters: Scalar) -> Non
 
 def view(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """A statement as a view of its own name: read where it is used, kept nowhere."""
-    con.execute(f"CREATE OR REPLACE VIEW {name} AS {statement(name)}")
+    con.execute(f"CREATE OR REPLACE VIEW {name.rsplit('/', 1)[-1]} AS {statement(name)}")
 
 
 def drop(con: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -21,8 +21,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from pipeline.entries import MOST_WEIGHT, Dated
 from pipeline.errors import ConfigurationError
-from pipeline.pack import MOST_WEIGHT, Dated, Pack
+from pipeline.pack import Pack
+from pipeline.pack_pricing import CATALOGUE
 
 FOREVER = dt.date(9999, 12, 31)
 
@@ -70,15 +72,15 @@ def load_region(name: str, root: Path | None = None) -> Region:
         known = "、".join(region_names(root)) or "（无）"
         raise ConfigurationError(f"地区不存在：`{name}`；现有地区：{known}；也可给出地区文件夹的路径")
     pack = _parse(path)
-    for key in ("scheme", "codes", "weights", "rates", "coefficients", "base_groups", "ratio", "off_path",
-                "fund_share", "settlement"):  # fmt: skip
-        _check_dates(path, key, getattr(pack, key))
+    for key, entries in pack.dated.items():
+        _check_dates(path, key, entries)
     weights = {
         entry.file: {
             row["drg"]: _decimal(folder / entry.file, row["drg"], row["weight"], pack.digits.weight)
             for row in _read_csv(folder / entry.file, ("drg", "weight"), unique="drg")
         }
         for entry in pack.weights
+        if entry.file != CATALOGUE
     }
     amounts = folder / "period_amounts.csv"
     columns = ("kind", "hospital_id", "insurance_type", "month", "amount_yuan", "reason", "document")

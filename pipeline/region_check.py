@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from groupers.drg.rulebook import RuleBook
 from pipeline.errors import ConfigurationError
-from pipeline.pack import Band
+from pipeline.pack_pricing import Band
+from pipeline.price_bounds import MOST_HUGEINT, largest_product
+from pipeline.price_rules import NORMAL, Amount, amount_of_band
+from pipeline.price_tables import price_of_group, price_of_hospital, units_of
 from pipeline.region import Region
-from pipeline.score import group_kinds
-from pipeline.terms import Amount, Terms, amount_of_band, price_of_group, price_of_hospital
+from pipeline.schemes import Scheme
+from pipeline.terms import Terms
 
 MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
 SHOWN = 8
@@ -31,20 +34,28 @@ class Problem:
     refuses_cases: bool = False
 
 
-def check_region(region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook]) -> list[Problem]:
+def check_region(region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]) -> list[Problem]:
     """Every problem of a pack on every interval of dates, errors first."""
     problems: list[Problem] = []
     for one in terms:
-        book = books[one.scheme]
-        problems += [*_groups(one, book), *_hospitals(region, one), *_bands(one), *_limits(one)]
+        scheme = schemes[one.scheme.key]
+        problems += [
+            *_groups(region, one, scheme),
+            *_hospitals(region, one),
+            *_bands(one, scheme),
+            *_limits(one),
+        ]
+        problems += _digits(region, one, scheme)
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda problem: problem.severity != "error")
 
 
-def stop_on_errors(region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook]) -> None:
+def stop_on_errors(region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]) -> None:
     """Refuse to run on a pack with errors that no single case could answer for. Raises ConfigurationError."""
     errors = [
-        one for one in check_region(region, terms, books) if one.severity == "error" and not one.refuses_cases
+        one
+        for one in check_region(region, terms, schemes)
+        if one.severity == "error" and not one.refuses_cases
     ]
     if errors:
         more = f"（共 {len(errors)} 处，其余见 `drgdip regions check`）" if len(errors) > 1 else ""
@@ -53,25 +64,25 @@ def stop_on_errors(region: Region, terms: tuple[Terms, ...], books: dict[str, Ru
         )
 
 
-def _groups(terms: Terms, book: RuleBook) -> list[Problem]:
-    kinds = group_kinds(book)
+def _groups(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:
+    kinds, units = scheme.kinds, units_of(region.pack)
     problems = []
-    bare = [group for group, kind in kinds.items() if price_of_group(terms, group, kind) is None]
+    bare = [group for group in kinds if price_of_group(terms, scheme, group, units) is None]
     if bare:
         problems.append(Problem(
             "error", f"{terms.valid_from} 起的权重",
             f"方案能产生的 {len(kinds)} 个组中有 {len(bare)} 个没有价格：{_some(bare)}；请补权重或在 off_path 中另定",
             refuses_cases=True,
         ))  # fmt: skip
-    strange = [group for group in terms.weights if group not in kinds]
+    strange = [group for group in terms.weights or () if group not in kinds]
     if strange:
         problems.append(Problem(
-            "error", f"{terms.valid_from} 起的权重", f"有 {len(strange)} 个组不属于方案 {terms.scheme}：{_some(strange)}；请核对版本",
+            "error", f"{terms.valid_from} 起的权重", f"有 {len(strange)} 个组不属于方案 {terms.scheme.name}：{_some(strange)}；请核对版本",
         ))  # fmt: skip
     named = [group for group in (*terms.base_groups.groups, *terms.off_path.groups) if group not in kinds]
     if named:
         problems.append(Problem(
-            "error", f"{terms.valid_from} 起的基础病组与单列病组", f"不属于方案 {terms.scheme} 的组：{_some(named)}；请更正",
+            "error", f"{terms.valid_from} 起的基础病组与单列病组", f"不属于方案 {terms.scheme.name} 的组：{_some(named)}；请更正",
         ))  # fmt: skip
     return problems
 
@@ -88,7 +99,7 @@ def _hospitals(region: Region, terms: Terms) -> list[Problem]:
             continue
         for insurance_type in region.pack.insurance_types:
             for is_base in (False, True):
-                if price_of_hospital(terms, levels, hospital, insurance_type, is_base) is None:
+                if price_of_hospital(terms, region.pack, hospital, insurance_type, is_base) is None:
                     problems.append(Problem(
                         "error", f"{terms.valid_from} 起的费率与系数",
                         f"{hospital.level} {insurance_type}{'（基础病组）' if is_base else ''} 没有费率或系数；请补齐",
@@ -104,26 +115,31 @@ def _hospitals(region: Region, terms: Terms) -> list[Problem]:
     return problems
 
 
-def _bands(terms: Terms) -> list[Problem]:
+def _bands(terms: Terms, scheme: Scheme) -> list[Problem]:
     """Jumps at thresholds and payments below nothing, in multiples of the payment standard S."""
     problems = []
-    reference = terms.ratio.reference
-    edges = [("低倍率", terms.ratio.low), *(("高倍率", band) for band in terms.ratio.high)]
+    ratio = terms.ratio
+    edges = [("低倍率", ratio.low), *(("高倍率", band) for band in ratio.high)]
+    edges += [("超高倍率", ratio.beyond)] if ratio.beyond else []
     for title, band in edges:
         where = f"{terms.valid_from} 起的{title}，界限 {band.threshold}"
-        amount = amount_of_band(band, reference)
-        if title == "低倍率" and amount.multiple < 0:
+        amount = amount_of_band(band, ratio.reference)
+        at_nothing = amount.by_standard + min(Decimal(0), amount.by_value)
+        if title == "低倍率" and at_nothing < 0:
             problems.append(Problem(
-                "error", where, f"费用趋于零时的支付为 {_plain(amount.multiple)} 倍标准，小于零；请更正规则",
+                "error", where, f"费用趋于零时的支付为 {_plain(at_nothing)} 倍标准，小于零；请更正规则",
             ))  # fmt: skip
-        for which, at_edge in _at_threshold(terms, band, amount):
+        before = [amount_of_band(one, ratio.reference) for one in ratio.high]
+        before = before if band is ratio.beyond else [NORMAL]
+        for which, below, at_edge in _at_threshold(terms, scheme, band, amount, before):
             if at_edge < 0:
                 problems.append(Problem(
                     "error", where, f"{which}界限处的支付为 {_plain(at_edge)} 倍标准，小于零；请更正规则",
                 ))  # fmt: skip
-            elif at_edge != 1:
+            elif at_edge != below:
                 problems.append(Problem(
-                    "warning", where, f"{which}界限处的支付由 1 倍标准跳到 {_plain(at_edge)} 倍标准（{_edge_side(band)}）",
+                    "warning", where,
+                    f"{which}界限处的支付由 {_plain(below)} 倍标准跳到 {_plain(at_edge)} 倍标准（{_edge_side(band)}）",
                 ))  # fmt: skip
     thresholds = [terms.ratio.low.threshold, *(band.threshold for band in terms.ratio.high)]
     if min(thresholds[1:]) <= thresholds[0]:
@@ -143,15 +159,62 @@ def _bands(terms: Terms) -> list[Problem]:
     return problems
 
 
-def _at_threshold(terms: Terms, band: Band, amount: Amount) -> list[tuple[str, Decimal]]:
-    """The payment at a band's threshold in multiples of S, and for which coefficient where that matters."""
-    share = amount.fee_share * band.threshold
-    if terms.ratio.reference == "with_coefficient" or not share or amount.share_by_coefficient:
-        return [("", amount.multiple + share)]  # F = K·S, or F = K·S/c with a share that carries c
-    # F = K·S/c: the largest coefficient earns least, so the two ends tell the rest.
+def _at_threshold(
+    terms: Terms, scheme: Scheme, band: Band, amount: Amount, before: Sequence[Amount]
+) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """The payment just before and at a band's threshold in multiples of S (auxiliary coefficient 1).
+
+    Where it depends on them, for the smallest and the largest coefficient and for each insurance type.
+    """
     found = {*terms.coefficients.by_level.values(), *terms.coefficients.by_hospital.values()}
-    ends = sorted({min(found), max(found)})
-    return [(f"系数 {c} 的医院，", (amount.multiple + share / c).quantize(FOUR_DIGITS)) for c in ends]
+    if terms.coefficients.by_group_level:
+        found = set(scheme.coefficients.values())
+    ends = sorted({min(found, default=Decimal(1)), max(found, default=Decimal(1))})
+    for earlier in before:
+        seen: dict[tuple[Decimal, Decimal], str] = {}
+        for title, price in _price_ratios(terms):
+            for c in ends:
+                pair = (
+                    _multiple(terms, earlier, band.threshold, c, price),
+                    _multiple(terms, amount, band.threshold, c, price),
+                )
+                seen.setdefault(pair, f"{title}系数 {c} 的医院，")
+        for (below, at_edge), which in seen.items():
+            yield which if len(seen) > 1 else "", below, at_edge
+
+
+def _price_ratios(terms: Terms) -> list[tuple[str, Decimal]]:
+    """Reference price ÷ point value, of every insurance type that has both; 1 by the rate method."""
+    if terms.point_values is None or terms.reference_prices is None:
+        return [("", Decimal(1))]
+    judged = terms.reference_prices.values
+    return [
+        (f"险种 {kind} ", judged[kind] / pays)
+        for kind, pays in terms.point_values.values.items()
+        if kind in judged
+    ]
+
+
+def _multiple(terms: Terms, amount: Amount, x: Decimal, c: Decimal, price_ratio: Decimal) -> Decimal:
+    """The amount at ratio x as a multiple of S: the form of price_rules.py divided by W·c·P."""
+    power = 1 if terms.ratio.reference == "with_coefficient" else 0
+    beside = amount.by_value / c + amount.of_points * x * c ** (power + amount.coefficient_power - 1)
+    if amount.floored:
+        beside = max(Decimal(0), beside)
+    exact = amount.by_standard + beside + amount.of_fee * x * price_ratio * c ** (power - 1)
+    return exact.quantize(FOUR_DIGITS)
+
+
+def _digits(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:
+    """Numbers whose products would not fit the integers of the SQL."""
+    found = largest_product(terms, region.pack, scheme)
+    if found <= MOST_HUGEINT:
+        return []
+    return [Problem(
+        "error", f"{terms.valid_from} 起的小数位数",
+        f"权重、系数、点值的位数合起来有 {len(str(found))} 位，超出可精确计算的 {len(str(MOST_HUGEINT)) - 1} 位；"
+        "请按公布位数填写 digits",
+    )]  # fmt: skip
 
 
 def _limits(terms: Terms) -> list[Problem]:

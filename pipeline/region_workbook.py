@@ -121,11 +121,11 @@ def _across(rows: pl.DataFrame) -> dict[str, object]:
 def _write_region_groups(book: Book, heading: Heading, groups: pl.DataFrame) -> None:
     """A group of two weights (a change inside the month) has two rows."""
     measures = ("cases", "total_fee_fen", "standard_fen", "fund_fen", "stay_days")
-    summed = groups.group_by("drg", "drg_name", "weight").agg(
+    summed = groups.group_by("group_code", "group_name", "weight").agg(
         pl.col("hospital_id").n_unique().alias("hospitals"), *[pl.col(name).sum() for name in measures]
     )
     more = [Field("hospitals", "机构数", "count", 8)]
-    write_groups(book, heading, heading.region, summed.sort("drg", "weight", "drg_name"), more)
+    write_groups(book, heading, heading.region, summed.sort("group_code", "weight", "group_name"), more)
 
 
 def _write_returns(book: Book, heading: Heading, rejected: pl.DataFrame, payment: pl.DataFrame) -> None:

@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,19 @@ import pyarrow as pa
 
 from groupers.codes import load_code_tables
 from groupers.drg.engine import Grouper
-from groupers.drg.rulebook import RuleBook, load_rulebook
 from groupers.scheme import data_root
 from pipeline.arrivals import Repeats, compare_control_totals, find_repeats, register_input
 from pipeline.case_csv import findings_csv
 from pipeline.deliver import deliver, heading
 from pipeline.group import group_with_evidence
 from pipeline.identity import identify
+from pipeline.match import intervals_of, match_with_evidence
 from pipeline.query import engine, parquet_view
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
 from pipeline.region_check import stop_on_errors
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
+from pipeline.schemes import Scheme, schemes_of
 from pipeline.score import register_prices, score
 from pipeline.settle import settle, settlement_on
 from pipeline.terms import Terms, resolve
@@ -63,10 +65,10 @@ def run_month(
     """
     _, last = period_days(period)
     source = open_source(input_path)
-    terms, books = terms_and_books(region)
-    stop_on_errors(region, terms, books)
+    terms, schemes = terms_and_schemes(region)
+    stop_on_errors(region, terms, schemes)
     settlement_on(region, last)  # a period that cannot be settled stops before hours of work, not after
-    identity = identify(source, region, books, period, control_totals)
+    identity = identify(source, region, schemes, period, control_totals)
     home = out / region.pack.name / period
     with occupied(out / region.pack.name, region.pack.name):
         folder = home / identity.run
@@ -85,23 +87,23 @@ def run_month(
             if control_totals is not None:
                 compare_control_totals(con, control_totals, source)
             repeats = find_repeats(con, source)
-            with RunWriters(beside) as writers:
-                _stream(region, terms, books, source, period, repeats, writers, tick)
+            with RunWriters(beside, region.pack.kind) as writers:
+                _stream(region, terms, schemes, source, period, repeats, writers, tick)
                 for name, path in writers.tables().items():
                     parquet_view(con, name, [path])
-                register_prices(con, region, terms, books)
+                register_prices(con, region, terms, schemes)
                 tick("score", 0, 1)
-                writers.findings(score(con, beside))
+                writers.findings(score(con, region.pack.kind, beside))
             parquet_view(con, "findings", [beside / "findings.parquet"])
             tick("settle", 0, 1)
             laws = settle(con, region, period, last, beside)
-            titles = "、".join(book.manifest.title for book in books.values())
+            titles = "、".join(dict.fromkeys(scheme.manifest.title for scheme in schemes.values()))
             tick("write", 0, 0)
             deliver(con, heading(region, period, identity.run, titles, last), beside, Path(spill),
                     lambda done: tick("write", done, 0))  # fmt: skip
             totals = con.table("totals").to_arrow_table().to_pylist()[0]
             writers.discard_working_tables()
-            manifest = write_manifest(beside, identity, region, books, totals, laws)
+            manifest = write_manifest(beside, identity, region, schemes, totals, laws)
         point_to(home, identity.run)
         log_run(home.parent, manifest, started, fresh=True)
     return Outcome(folder, identity.run, manifest, fresh=True)
@@ -120,14 +122,14 @@ def validate_only(
     source = open_source(input_path)
     if out is not None:
         spare_input(out, source.files)
-    _, books = terms_and_books(region)
+    _, schemes = terms_and_schemes(region)
     doors: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="drgdip-") as spill, engine(Path(spill)) as con:
         register_input(con, source)
         repeats = find_repeats(con, source)
         measure = yardstick(
-            region, list(books.values()), load_code_tables(), period, repeats.repeated, repeats.conflicting
+            region, list(schemes.values()), load_code_tables(), period, repeats.repeated, repeats.conflicting
         )
         with findings_csv(out) as write:
             for validated in stream(source, lambda piece, batch: validate(batch, piece.start, measure)):
@@ -147,31 +149,39 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     return {count["values"]: count["counts"] for count in column.value_counts().to_pylist()}
 
 
-def terms_and_books(region: Region) -> tuple[tuple[Terms, ...], dict[str, RuleBook]]:
+def terms_and_schemes(region: Region) -> tuple[tuple[Terms, ...], dict[str, Scheme]]:
     """The region's terms on every day it covers, and the schemes that they name."""
     first = min(entry.from_ for entry in region.pack.scheme)
-    terms = resolve(region, first, FOREVER)
-    names = dict.fromkeys(entry.name for entry in region.pack.scheme)
-    return terms, {name: load_rulebook(name) for name in names}
+    return resolve(region, first, FOREVER), schemes_of(region)
 
 
 def _stream(
-    region: Region, terms: tuple[Terms, ...], books: dict[str, RuleBook], source: Source, period: str,
+    region: Region, terms: tuple[Terms, ...], schemes: dict[str, Scheme], source: Source, period: str,
     repeats: Repeats, writers: RunWriters, tick: Tick,
 ) -> None:  # fmt: skip
     """Validate and group batch by batch on a few threads; write in input order."""
     measure = yardstick(
-        region, list(books.values()), load_code_tables(), period, repeats.repeated, repeats.conflicting
+        region, list(schemes.values()), load_code_tables(), period, repeats.repeated, repeats.conflicting
     )
-    groupers = {name: Grouper(book) for name, book in books.items()}
-    schemes = [(one.valid_from, one.valid_to, one.scheme) for one in terms]
+    place = _grouping(region, terms, schemes)
 
     def stage(piece: Piece, batch: pa.RecordBatch) -> tuple[Validated, pa.Table]:
         validated = validate(batch, piece.start, measure)
-        return validated, group_with_evidence(groupers, schemes, region.pack.pricing_by, validated.passed)
+        return validated, place(validated.passed)
 
     done = 0
     for validated, grouped in stream(source, stage):
         writers.batch(validated, grouped)
         done += validated.arrivals.num_rows
         tick("validate", done, source.rows)
+
+
+def _grouping(
+    region: Region, terms: tuple[Terms, ...], schemes: dict[str, Scheme]
+) -> Callable[[pa.Table], pa.Table]:
+    """Validated rows → grouped rows with their evidence, by the region's schemes."""
+    if region.pack.kind == "dip":
+        return partial(match_with_evidence, intervals_of(terms, schemes), region.pack.pricing_by)
+    groupers = {key: Grouper(scheme.book) for key, scheme in schemes.items() if scheme.book is not None}
+    days = [(one.valid_from, one.valid_to, one.scheme.key) for one in terms]
+    return partial(group_with_evidence, groupers, days, region.pack.pricing_by)

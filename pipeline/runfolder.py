@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -15,11 +15,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from groupers.drg.rulebook import RuleBook
-from groupers.scheme import describe
 from pipeline.errors import InputError, Locked
 from pipeline.identity import Identity, sha256_of
 from pipeline.region import Region
+from pipeline.schemes import Scheme
 from pipeline.write import appearing, disk_errors
 
 MANIFEST = "manifest.json"
@@ -89,7 +88,7 @@ def prove_finished(folder: Path) -> dict[str, Any]:
 
 
 def write_manifest(
-    folder: Path, identity: Identity, region: Region, books: dict[str, RuleBook], totals: dict[str, Any],
+    folder: Path, identity: Identity, region: Region, schemes: Mapping[str, Scheme], totals: dict[str, Any],
     laws: list[str],
 ) -> dict[str, Any]:  # fmt: skip
     """`manifest.json`: what the run was made from, what it counted, and the hash of every file. No times."""
@@ -99,12 +98,14 @@ def write_manifest(
         "region": region.pack.name,
         "title": region.pack.title,
         "period": identity.period,
+        "method": region.pack.method,
+        "pricing_by": region.pack.pricing_by,
         "pack_version": region.pack.version,
         "pack_sha256": identity.pack,
         "code_version": identity.code,
         "inputs": [{"name": name, "sha256": digest} for name, digest in identity.inputs],
         "schemes": [
-            describe(book.manifest) | {"sha256": dict(identity.schemes)[name]} for name, book in books.items()
+            {**scheme.described, "sha256": dict(identity.schemes)[key]} for key, scheme in schemes.items()
         ],
         "totals": {
             name: str(value) if isinstance(value, Decimal) else value for name, value in totals.items()

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from pipeline.arrivals import yuan_to_fen
 from pipeline.errors import ConfigurationError
-from pipeline.pack import SettlementEntry
+from pipeline.pack_pricing import SettlementEntry
 from pipeline.query import audit, keep, store
 from pipeline.region import Region
-from pipeline.terms import E4, in_force, scaled
+from pipeline.terms import RULE_UNIT, in_force, scaled
 
 AMOUNT_KINDS = ("audit_deduction", "revolving_offset")
 
@@ -32,7 +32,7 @@ def settle(
     store(con, "case_payment", folder / "case_payment.parquet")
     store(
         con, "hospital_payment", folder / "hospital_payment.parquet",
-        prepay_ratio_e4=scaled(entry.prepay_ratio, E4), deposit_rate_e4=scaled(entry.deposit_rate, E4),
+        prepay_ratio_e4=scaled(entry.prepay_ratio, RULE_UNIT), deposit_rate_e4=scaled(entry.deposit_rate, RULE_UNIT),
     )  # fmt: skip
     for name in ("group_summary", "balance", "totals"):
         keep(con, name)

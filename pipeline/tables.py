@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 CODES = pa.list_(pa.string())
+MOST_FEN = 10_000_000_000  # one hundred million yuan: more is a unit slip, not a bill
 CODED = pa.list_(pa.dictionary(pa.int32(), pa.string()))  # the same column, read without touching strings
 
 

@@ -25,11 +25,10 @@ from pipeline.codelists import (
 )
 from pipeline.contracts import check_discharges, completed
 from pipeline.findings import BY_CODE, FINDINGS_SCHEMA, RANK, messages
-from pipeline.tables import DISCHARGE_SCHEMA, DISCHARGES, MONEY_COLUMNS
+from pipeline.tables import DISCHARGE_SCHEMA, DISCHARGES, MONEY_COLUMNS, MOST_FEN
 
 LONGEST_TEXT = 200
 MOST_CODES = 100
-MOST_FEN = 10_000_000_000  # one hundred million yuan: a unit slip, not a bill
 DISCHARGE_WAYS = ("1", "2", "3", "4", "5", "9")
 PLACES = ("local", "province", "country")
 

@@ -6,8 +6,18 @@ DOOR_NAMES = {"refuse": "退回", "hold": "暂挂", "warn": "提示"}
 PAID_DOORS = {"paid": "本期结算", "refused": "退回", "held": "暂挂"}
 FAMILY_NAMES = {
     "normal": "正常", "actual": "据实", "as_normal": "按标准", "factor": "按系数", "excess_share": "超额分担",
-    "keep_excess": "超额据实", "minus_fixed": "扣减倍数", "cap": "封顶",
+    "keep_excess": "超额据实", "minus_fixed": "扣减倍数", "cap": "封顶", "points": "按实际费用折点",
+    "linear_add": "超额加点", "deduct": "扣减基数折点", "deviation": "偏差折算", "deviation_excess": "偏差超额",
+    "share_of_benchmark": "按费用折分",
     "table_weight": "按表列权重", "fixed_weight": "按固定权重", "share_of_fee": "按费用比例", "by_item": "按项目",
+}  # fmt: skip
+
+# What a group, its number and the price are called, by kind of scheme.
+GROUP_WORDS = {"drg": "病组", "dip": "病种"}
+WEIGHT_WORDS = {"drg": "权重", "dip": "分值"}
+CLASS_NAMES = {
+    "low": "低倍率", "high": "高倍率", "normal": "正常", "ungrouped": "未入组", "ambiguous": "歧义组",
+    "special": "单列病组", "excluded": "不按病种付费",
 }  # fmt: skip
 
 

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from pipeline.findings import FINDINGS_SCHEMA
 from pipeline.group import CODED_COLUMNS, EVIDENCE_SCHEMA
+from pipeline.match import EVIDENCE_SCHEMA as MATCHED_SCHEMA
+from pipeline.match import MATCHED_COLUMNS
 from pipeline.tables import CODED
 from pipeline.validate import ARRIVALS_SCHEMA, VALIDATED_SCHEMA, Validated
 
@@ -21,7 +23,8 @@ _CODED_VALIDATED = pa.schema(
 )
 # Columns with few distinct values are written as dictionaries; for the rest a dictionary would only cost.
 _FEW_VALUES = (
-    *CODED_COLUMNS, "rule", "decided_by", "principal_dx", "severity_code", "excluded_codes",
+    *CODED_COLUMNS, *MATCHED_COLUMNS, "matched_procedures", "aux_coefficient", "aux_subtype", "aux_met",
+    "own_coefficient", "own_subtype", "rule", "decided_by", "principal_dx", "severity_code", "excluded_codes",
     "hospital_id", "insurance_type", "door", "code", "column", "message", "sex", "age_years", "age_days",
     "birth_weight_g", "admission_weight_g", "admission_date", "discharge_date", "settlement_date", "discharge_way",
     "care_type", "treatment_kind", "department", "dx_codes", "px_codes", "icu_hours", "ventilator_hours", "place",
@@ -30,13 +33,16 @@ _FEW_VALUES = (
 
 
 class RunWriters:
-    """Writers of one run's streamed tables; closed together, in a fixed form so that bytes repeat."""
+    """Writers of one run's streamed tables; closed together, in a fixed form so that bytes repeat.
 
-    def __init__(self, folder: Path) -> None:
+    `kind` of the scheme: drg or dip.
+    """
+
+    def __init__(self, folder: Path, kind: str) -> None:
         self._folder = folder
         self._writers = {
             "validated": self._open("validated", _CODED_VALIDATED),
-            "grouped": self._open("grouped", EVIDENCE_SCHEMA),
+            "grouped": self._open("grouped", MATCHED_SCHEMA if kind == "dip" else EVIDENCE_SCHEMA),
             "arrivals": self._open("arrivals", ARRIVALS_SCHEMA),
             "findings": self._open("findings", FINDINGS_SCHEMA),
         }

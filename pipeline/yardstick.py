@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from groupers.codes import CodeTables
-from groupers.drg.rulebook import RuleBook
 from pipeline.codelists import (
     KNOWN,
     MEN_ONLY,
@@ -22,6 +21,7 @@ from pipeline.codelists import (
 )
 from pipeline.errors import UsageMistake
 from pipeline.region import FOREVER, Region
+from pipeline.schemes import Scheme
 from pipeline.validate import Interval, Yardstick
 
 
@@ -36,7 +36,7 @@ def period_days(period: str) -> tuple[dt.date, dt.date]:
 
 def yardstick(
     region: Region,
-    books: list[RuleBook],
+    schemes: list[Scheme],
     tables: CodeTables,
     period: str,
     repeated: np.ndarray,
@@ -45,8 +45,8 @@ def yardstick(
     """Resolve a region for one period. Code lists count as known where any scheme in use knows them."""
     first, last = period_days(period)
     return Yardstick(
-        dx=Vocabulary("dx_codes", tables.clinical_dx, _dx_traits(books, tables).__getitem__),
-        px=Vocabulary("px_codes", tables.clinical_px, _px_traits(books, tables).__getitem__),
+        dx=Vocabulary("dx_codes", tables.clinical_dx, _dx_traits(schemes, tables).__getitem__),
+        px=Vocabulary("px_codes", tables.clinical_px, _px_traits(schemes, tables).__getitem__),
         hospitals=_in_force(region),
         out_of_force=_out_of_force(region),
         clinical=_clinical(region),
@@ -75,10 +75,10 @@ def _sex_trait(tables: CodeTables, code: str) -> int:
     return 0 if sex is None else (MEN_ONLY if sex == "1" else WOMEN_ONLY)
 
 
-def _dx_traits(books: list[RuleBook], tables: CodeTables) -> _Traits:
+def _dx_traits(schemes: list[Scheme], tables: CodeTables) -> _Traits:
     traits = _Traits(tables)
-    aside = set().union(*(book.dx_not_for_grouping for book in books))
-    for code in set(tables.diagnosis_names).union(aside, *(book.known_dx for book in books)):
+    aside = set().union(*(scheme.dx_not_for_grouping for scheme in schemes))
+    for code in set(tables.diagnosis_names).union(aside, *(scheme.known_dx for scheme in schemes)):
         traits[code] = (
             KNOWN
             | (RESTRICTED if code in tables.restricted_dx else 0)
@@ -88,10 +88,10 @@ def _dx_traits(books: list[RuleBook], tables: CodeTables) -> _Traits:
     return traits
 
 
-def _px_traits(books: list[RuleBook], tables: CodeTables) -> _Traits:
+def _px_traits(schemes: list[Scheme], tables: CodeTables) -> _Traits:
     traits = _Traits(None)
-    aside = set().union(*(book.px_not_for_grouping for book in books))
-    for code in set(tables.procedure_names).union(aside, *(book.known_px for book in books)):
+    aside = set().union(*(scheme.px_not_for_grouping for scheme in schemes))
+    for code in set(tables.procedure_names).union(aside, *(scheme.known_px for scheme in schemes)):
         traits[code] = KNOWN | (NOT_FOR_GROUPING if code in aside else 0)
     return traits
 

@@ -12,14 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from groupers.scheme import Manifest
 from pipeline.query import engine
 from pipeline.region import Region, load_region
+from pipeline.schemes import Scheme
 from pipeline.score import register_prices, score
 from pipeline.settle import settle
 from pipeline.tables import DISCHARGE_SCHEMA
@@ -126,16 +127,19 @@ def write_pack(
     return load_region(f"{folder}/")
 
 
-def book_of(kinds: Mapping[str, str]) -> Any:
-    """What pricing needs of a rule book: its groups and their kinds."""
-    of = {kind: [name for name, found in kinds.items() if found == kind] for kind in set(kinds.values())}
-    return SimpleNamespace(
-        group_names={name: f"病组{name}" for name in kinds},
-        drgs=[SimpleNamespace(drg=name) for name in of.get("grouped", [])],
-        choices=SimpleNamespace(
-            ungrouped="0000", ungrouped_by_mdc=dict.fromkeys(of.get("ungrouped", []), "0000")
-        ),
+def scheme_of(kinds: Mapping[str, str]) -> Scheme:
+    """What pricing needs of a scheme: its groups and their kinds."""
+    manifest = Manifest(
+        name=SCHEME,
+        kind="drg",
+        title=SCHEME,
+        issuer="",
+        document="",
+        effective_from=DAY,
+        source=SOURCE,
+        files={},
     )
+    return Scheme(manifest, dict(kinds), {name: f"病组{name}" for name in kinds})
 
 
 @dataclass(frozen=True)
@@ -168,10 +172,9 @@ def priced(
     with engine(folder) as con:
         _register(con, cases, ungrouped_days)
         terms = resolve(region, dt.date(2025, 1, 1), LAST_DAY)
-        register_prices(
-            con, region, terms, {SCHEME: book_of(KINDS | {case.drg: case.status for case in cases})}
-        )
-        late = score(con, folder).to_pylist()
+        scheme = scheme_of(KINDS | {case.drg: case.status for case in cases})
+        register_prices(con, region, terms, {entry.key: scheme for entry in region.pack.scheme})
+        late = score(con, "drg", folder).to_pylist()
         yield Priced(con, region, folder, late)
 
 

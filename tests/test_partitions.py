@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from groupers.codes import load_code_tables
-from groupers.drg.rulebook import load_rulebook
 from pipeline.errors import InputError
 from pipeline.identity import identify
 from pipeline.read import open_source, stream
 from pipeline.region import load_region
+from pipeline.schemes import schemes_of
 from pipeline.synth import synthesise
 from pipeline.tables import DISCHARGE_SCHEMA
 
@@ -70,14 +70,14 @@ def test_a_folder_name_that_is_no_date_is_one_sentence(month: pl.DataFrame, tmp_
 def test_a_renamed_folder_is_another_input(month: pl.DataFrame, tmp_path: Path) -> None:
     """The hospital stands in the folder's name alone: the same bytes are another hospital's, thus another run."""
     region = load_region("demo-rate")
-    books = {"chs-drg-2.0": load_rulebook("chs-drg-2.0")}
+    schemes = schemes_of(region)
     runs = set()
     for hospital in ("H44990100001", "H44990100002"):
         folder = tmp_path / hospital / f"hospital_id={hospital}"
         folder.mkdir(parents=True)
         month.drop("hospital_id").write_parquet(folder / "part.parquet")
         source = open_source(tmp_path / hospital)
-        runs.add(identify(source, region, books, "2025-10", None).run)
+        runs.add(identify(source, region, schemes, "2025-10", None).run)
     assert len(runs) == 2
 
 
@@ -87,10 +87,10 @@ def test_another_edition_of_the_code_tables_is_another_run(
     """The tables map 国临版 codes, so they decide groups: a correction must not meet the old result."""
     month.write_parquet(tmp_path / "part.parquet")
     region = load_region("demo-rate")
-    books = {"chs-drg-2.0": load_rulebook("chs-drg-2.0")}
+    schemes = schemes_of(region)
     source = open_source(tmp_path)
-    before = identify(source, region, books, "2025-10", None).run
+    before = identify(source, region, schemes, "2025-10", None).run
     corrected = replace(load_code_tables(), sha256="0" * 64)
     monkeypatch.setattr("pipeline.identity.load_code_tables", lambda: corrected)
-    assert identify(source, region, books, "2025-10", None).run != before
+    assert identify(source, region, schemes, "2025-10", None).run != before
     assert len(load_code_tables().sha256) == 64

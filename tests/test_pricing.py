@@ -75,7 +75,7 @@ def differences(pack: dict[str, Any], cases: Sequence[Case], scored: dict[str, d
             continue
         told = (price.price_class, price.rule, price.standard_fen, price.fund_fen, price.weight, price.rate,
                 price.coefficient, None if price.ratio is None else half_away(price.ratio * 10_000))  # fmt: skip
-        seen = (row["price_class"], row["rule"], row["standard_fen"], row["fund_fen"], Fraction(row["weight"]),
+        seen = (row["price_class"], row["family"], row["standard_fen"], row["fund_fen"], Fraction(row["weight"]),
                 Fraction(row["rate"]), Fraction(row["coefficient"]), row["ratio_e4"])  # fmt: skip
         if told != seen:
             found.append(f"{case}: twin {told}, SQL {seen}")
@@ -115,7 +115,7 @@ def test_every_family_at_every_boundary(tmp_path: Path) -> None:
     assert tied == {"low", "normal"}
     for case in cases:
         row = scored[case.case_id]
-        if row["rule"] == "actual":
+        if row["family"] == "actual":
             assert row["standard_fen"] == case.total_fee_fen
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.pack import Dated, Pack
+from pipeline.price_tables import price_of_group, price_of_hospital, price_tables, units_of
 from pipeline.region import FOREVER, load_region, region_names
 from pipeline.region_check import check_region
-from pipeline.run import terms_and_books
-from pipeline.score import group_kinds, price_tables
-from pipeline.terms import price_of_group, price_of_hospital, resolve
+from pipeline.run import terms_and_schemes
+from pipeline.terms import resolve
 from tests.region_pack_slips import CHECKED, SLIPS, copied, edit, pack
 
 DAY = dt.timedelta(days=1)
@@ -25,7 +25,7 @@ DAY = dt.timedelta(days=1)
 @pytest.mark.parametrize("name", region_names())
 def test_every_pack_loads_and_has_no_error(name: str) -> None:
     region = load_region(name)
-    problems = check_region(region, *terms_and_books(region))
+    problems = check_region(region, *terms_and_schemes(region))
     assert [problem for problem in problems if problem.severity == "error"] == []
 
 
@@ -33,7 +33,7 @@ def test_every_pack_loads_and_has_no_error(name: str) -> None:
 def test_every_date_of_change_has_terms_that_price_every_group(name: str) -> None:
     """On every day on which anything starts or ends, and the day before: each group, hospital and type has a price."""
     region = load_region(name)
-    _, books = terms_and_books(region)
+    _, schemes = terms_and_schemes(region)
     starts = {hospital.from_ for hospital in region.hospitals}
     ends = {hospital.to for hospital in region.hospitals if hospital.to < FOREVER}
     for key in Pack.model_fields:
@@ -46,12 +46,13 @@ def test_every_date_of_change_has_terms_that_price_every_group(name: str) -> Non
     for day in sorted(day for day in days if day >= first):
         (terms,) = resolve(region, day, day)
         assert (terms.valid_from, terms.valid_to) == (day, day)
-        for group, kind in group_kinds(books[terms.scheme]).items():
-            assert price_of_group(terms, group, kind) is not None, (day, group)
+        scheme, units = schemes[terms.scheme.key], units_of(region.pack)
+        for group in scheme.kinds:
+            assert price_of_group(terms, scheme, group, units) is not None, (day, group)
         for hospital in terms.hospitals.values():
             for insurance_type in region.pack.insurance_types:
                 for is_base in (False, True):
-                    assert price_of_hospital(terms, region.pack.levels, hospital, insurance_type, is_base), (
+                    assert price_of_hospital(terms, region.pack, hospital, insurance_type, is_base), (
                         day, hospital.hospital_id, insurance_type,
                     )  # fmt: skip
 
@@ -65,10 +66,10 @@ def test_terms_change_on_the_day_that_the_pack_says() -> None:
     ]  # fmt: skip
     found = []
     for one in terms:
-        row = price_of_hospital(one, region.pack.levels, one.hospitals["H44990200003"], "310", False)
+        row = price_of_hospital(one, region.pack, one.hospitals["H44990200003"], "310", False)
         assert row is not None
-        found.append(row["coefficient_e8"])
-    assert found == [100_000_000, 104_760_000]
+        found.append(row["coefficient_num"])
+    assert found == [10_000, 10_476]  # the pack declares four digits
 
 
 def test_a_hospital_is_priced_only_while_it_is_in_force(tmp_path: Path) -> None:
@@ -84,16 +85,15 @@ def test_a_hospital_is_priced_only_while_it_is_in_force(tmp_path: Path) -> None:
 
 def test_every_group_hospital_and_type_has_one_price_row() -> None:
     region = load_region("demo-rate")
-    terms, books = terms_and_books(region)
-    kinds = {name: group_kinds(book) for name, book in books.items()}
-    tables = price_tables(terms, region.pack.levels, list(region.pack.insurance_types), kinds)
-    groups = tables["group_prices"].select(["terms_id", "drg"]).to_pylist()
-    assert len(groups) == len({(row["terms_id"], row["drg"]) for row in groups}) == sum(
-        len(kinds[one.scheme]) for one in terms
+    terms, schemes = terms_and_schemes(region)
+    tables = price_tables(terms, region.pack, schemes)
+    groups = tables["group_prices"].select(["terms_id", "group_code"]).to_pylist()
+    assert len(groups) == len({(row["terms_id"], row["group_code"]) for row in groups}) == sum(
+        len(schemes[one.scheme.key].kinds) for one in terms
     )  # fmt: skip
     # AA19 weighs 1 in the table; the ungrouped 0000 takes the 0.2 of off_path, not the table's 0.2665
-    by_drg = {row["drg"]: row for row in tables["group_prices"].to_pylist()}
-    assert (by_drg["AA19"]["weight_e9"], by_drg["0000"]["weight_e9"]) == (10**9, 200_000_000)
+    by_group = {row["group_code"]: row for row in tables["group_prices"].to_pylist()}
+    assert (by_group["AA19"]["weight_num"], by_group["0000"]["weight_num"]) == (10_000, 2_000)
 
 
 def said_by(
@@ -144,7 +144,9 @@ def test_a_payment_below_nothing_by_the_coefficient_is_found(tmp_path: Path) -> 
          "{weight_le: 4.0, threshold: 2.0, inclusive: true, family: keep_excess}")(folder)  # fmt: skip
     pack("H44990200004: 0.9200", "H44990200004: 2.5")(folder)
     region = load_region(f"{folder}/")
-    found = [one.message for one in check_region(region, *terms_and_books(region)) if one.severity == "error"]
+    found = [
+        one.message for one in check_region(region, *terms_and_schemes(region)) if one.severity == "error"
+    ]
     assert found == ["系数 2.5 的医院，界限处的支付为 -0.2 倍标准，小于零；请更正规则"]
 
 
@@ -155,7 +157,7 @@ def test_a_jump_at_a_threshold_is_told_with_its_amount(tmp_path: Path) -> None:
         "inclusive: true, family: excess_share, base: 1.0", "inclusive: true, family: excess_share, base: 1.7"
     )(folder)
     region = load_region(f"{folder}/")
-    problems = check_region(region, *terms_and_books(region))
+    problems = check_region(region, *terms_and_schemes(region))
     assert {one.severity for one in problems} == {"warning"}
     told = [one.message for one in problems]
     assert any("跳到 1.7 倍标准" in text for text in told) and any("跳到 0.4 倍标准" in text for text in told)

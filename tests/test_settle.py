@@ -272,7 +272,7 @@ def test_what_finds_no_price_is_refused_with_its_cases_never_zero(tmp_path: Path
     }  # fmt: skip
     assert all(row["fund_fen"] is None for row in rows.values() if row["door"] != "paid")
     assert late == {
-        "dd": ("no_weight", "DD", "病组 DD 没有权重，不能按零计；请补权重表后重跑"),
+        "dd": ("no_weight", "DD", "病组 DD 没有权重或分值，不能按零计；请补表后重跑"),
         "h1": ("no_rate", "H1、310", "医院、险种 H1、310 没有费率或系数；请补参数后重跑"),
         "early": ("no_terms", "2024-12-31", "定价日期 2024-12-31 没有适用的地区参数；请补参数后重跑"),
     }

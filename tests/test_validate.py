@@ -20,6 +20,7 @@ from pipeline.errors import AuditBroken, UsageMistake
 from pipeline.findings import ALL, BY_CODE, DOOR_NAMES, document
 from pipeline.pack import CodesEntry
 from pipeline.region import FOREVER, Hospital, load_region
+from pipeline.schemes import drg_scheme
 from pipeline.tables import DISCHARGE_SCHEMA, DISCHARGES, MONEY_COLUMNS
 from pipeline.validate import Validated, Yardstick, validate
 from pipeline.yardstick import period_days, yardstick
@@ -79,7 +80,7 @@ def measure(
     )
     return yardstick(
         region,
-        [book],
+        [drg_scheme(region.pack.scheme[0], book)],
         TABLES,
         "2025-10",
         np.array(repeated or [], np.int64),
@@ -215,7 +216,7 @@ def test_a_row_at_the_border_of_a_check_is_not_found(code: str, values: dict[str
 
 def test_every_finding_of_the_table_is_provoked_here_or_belongs_to_a_later_stage() -> None:
     here = {code for code, *_ in PROVOKED} | {"mapped_code", "duplicate_case_id", "repeated_row"}
-    later = {"reversal_of_refused", "second_reversal", "no_terms", "no_weight", "no_rate",
+    later = {"reversal_of_refused", "second_reversal", "no_terms", "no_weight", "no_rate", "no_coefficient",
              "reversal_without_original", "reversal_unlike"}  # fmt: skip
     assert {finding.code for finding in ALL} == here | later
     assert len({finding.code for finding in ALL}) == len(ALL)

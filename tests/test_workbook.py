@@ -68,7 +68,7 @@ def priced(count: int, kind: str = "high", **changed: Any) -> pl.DataFrame:
     """Cases whose fee exceeds the standard by 1 fen, 2 fen, 3 fen, …"""
     row = {
         "hospital_id": "H001", "insurance_type": "310", "discharge_date": dt.date(2025, 10, 3),
-        "settlement_date": dt.date(2025, 10, 5), "drg": "BR23", "drg_name": "脑缺血性疾患，伴并发症或合并症",
+        "settlement_date": dt.date(2025, 10, 5), "group_code": "BR23", "group_name": "脑缺血性疾患，伴并发症或合并症",
         "status": "grouped", "price_class": kind, "principal_dx": "I63.900", "weight": Decimal("0.9258"),
         "rate": Decimal("9575.2500"), "coefficient": Decimal("0.9200"), "ratio": Decimal("3.5000"),
         "standard_fen": 815_559, "pool_fund_fen": 540_000, "fund_fen": 455_559, "rule_text": "费率法",
@@ -84,7 +84,7 @@ def groups(*hospitals: str) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                "hospital_id": hospital, "drg": drg, "drg_name": drg + "病组", "cases": cases, "weight": Decimal("1.5"),
+                "hospital_id": hospital, "group_code": drg, "group_name": drg + "病组", "cases": cases, "weight": Decimal("1.5"),
                 "total_fee_fen": 1_000, "standard_fen": 900, "fund_fen": 800, "stay_days": 20,
             }
             for hospital in hospitals
@@ -197,7 +197,7 @@ def test_a_statement_that_does_not_add_up_is_not_written(tmp_path: Path) -> None
 
 def test_text_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
     for text in ("=1+1", "+1", "-1", "@SUM(A1)", "<r>x</r>", "<r>&", "http://x.cn"):
-        book = write(tmp_path / "a.xlsx", payment(name=text), exceptions=priced(1, drg_name=text))
+        book = write(tmp_path / "a.xlsx", payment(name=text), exceptions=priced(1, group_name=text))
         cell = book["高倍率"]["F4"]
         assert (cell.value.strip(), cell.data_type, cell.hyperlink) == (text, "s", None)
         assert text in book["月度结算单"]["A2"].value
@@ -205,7 +205,7 @@ def test_text_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
 
 def test_characters_that_xml_forbids_do_not_break_the_file(tmp_path: Path) -> None:
     book = write(
-        tmp_path / "a.xlsx", payment(name="甲\x00乙"), exceptions=priced(1, drg_name="a\x00b\x1fc\nd\uffff")
+        tmp_path / "a.xlsx", payment(name="甲\x00乙"), exceptions=priced(1, group_name="a\x00b\x1fc\nd\uffff")
     )
     assert book["高倍率"]["F4"].value == "a�b�c d�"
     assert "甲�乙" in book["月度结算单"]["A2"].value

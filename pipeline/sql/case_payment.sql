@@ -7,7 +7,7 @@ SELECT
         WHEN a.door = 'hold' OR l.severity = 'hold' THEN 'held'
     END AS door,
     coalesce(a.code, l.code) AS code,
-    s.drg, s.standard_fen, s.fund_fen
+    s.group_code, s.standard_fen, s.fund_fen
 FROM arrivals a
 LEFT JOIN scored s USING (input_row)
 LEFT JOIN late_doors l USING (input_row)

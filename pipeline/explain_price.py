@@ -1,0 +1,112 @@
+"""Tell the price of one case in Chinese, every step with its numbers, from its row of `scored` and its rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.words import CLASS_NAMES, FAMILY_NAMES, yuan_text
+
+ONE = 10_000  # factors of a rule are in ten-thousandths
+
+
+def pricing(scored: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
+    """Lines for one scored row; `rules` holds its row of rules_used."""
+    if scored["price_class"] == "reversal":
+        return [
+            f"  冲销 {scored['reverses']}：支付标准 {yuan_text(scored['standard_fen'])} 元，"
+            f"基金 {yuan_text(scored['fund_fen'])} 元，均为原记录的相反数"
+        ]
+    rule = rules[0]
+    by_points = scored["point_value"] is not None
+    lines = [
+        f"  参数：{scored['terms_id']}（按定价日期 {scored['pricing_date']} 选用），规则 {rule['rule_id']}",
+        _numbers(scored, by_points),
+        _ratio(scored, by_points),
+    ]
+    if by_points and not rule["fee_e4"]:
+        points = _plain(scored["points"])
+        lines += [
+            f"  点数（{FAMILY_NAMES[rule['family']]}）= {_formula(scored, rule)} = {points}",
+            f"  支付标准 = 点数 {points} × 点值 {_plain(scored['point_value'])}（用未取整的点数）"
+            f" = {yuan_text(scored['standard_fen'])} 元",
+        ]
+    else:
+        lines.append(
+            f"  支付标准（{FAMILY_NAMES[rule['family']]}）= {_formula(scored, rule)}"
+            f" = {yuan_text(scored['standard_fen'])} 元"
+        )
+    return [*lines, _fund(scored, rule)]
+
+
+def _numbers(scored: dict[str, Any], by_points: bool) -> str:
+    weight, coefficient = _plain(scored["weight"]), _plain(scored["coefficient"])
+    base = "（基础病组，同城同价）" if scored["is_base"] else ""
+    if not by_points:
+        return f"  权重 {weight}，费率 {_plain(scored['rate'])} 元／权重，系数 {coefficient}{base}"
+    subtype = f"（辅助分型 {scored['subtype']}）" if scored["subtype"] else "（无辅助分型）"
+    return (
+        f"  分值 {weight}，点值 {_plain(scored['point_value'])} 元／分，系数 {coefficient}{base}，"
+        f"辅助系数 {_plain(scored['auxiliary'])}{subtype}"
+    )
+
+
+def _ratio(scored: dict[str, Any], by_points: bool) -> str:
+    if scored["ratio_e4"] is None:
+        return f"  不计费用倍率：{CLASS_NAMES[scored['price_class']]}"
+    price = f"（分值 × 参照点值 {_plain(scored['reference_price'])}）" if by_points else ""
+    return (
+        f"  费用倍率 = 医疗费 {yuan_text(scored['total_fee_fen'])} ÷ 参照标准 {yuan_text(scored['reference_fen'])}{price}"
+        f" = {_e4(scored['ratio_e4'], trim=False)}，{CLASS_NAMES[scored['price_class']]}"
+    )
+
+
+def _formula(scored: dict[str, Any], rule: dict[str, Any]) -> str:
+    """m·W·c·a + m₀·W·a + k·F ÷ Q·cⁱ·aʲ + n·F, without the parts that are nothing or one."""
+    by_points = scored["point_value"] is not None
+    weight, coefficient = _plain(scored["weight"]), _plain(scored["coefficient"])
+    value = weight if by_points else f"{weight} × {_plain(scored['rate'])}"
+    auxiliary = f" × {_plain(scored['auxiliary'])}" if by_points else ""
+    fee = yuan_text(scored["total_fee_fen"])
+    parts = []
+    if rule["standard_e4"]:
+        parts.append(_times(rule["standard_e4"], f"{value} × {coefficient}{auxiliary}"))
+    beside = []
+    if rule["value_e4"]:
+        beside.append(_times(rule["value_e4"], f"{value}{auxiliary}"))
+    if rule["points_e4"]:
+        text = f"{fee} ÷ {_plain(scored['reference_price'])}" if by_points else fee
+        text += {1: f" × {coefficient}", 0: "", -1: f" ÷ {coefficient}"}[rule["coefficient_power"]]
+        beside.append(_times(rule["points_e4"], text + (auxiliary if rule["auxiliary_power"] else "")))
+    if rule["floored"] and beside:
+        beside = [f"max(0, {' + '.join(beside)})"]
+    parts += beside
+    if rule["fee_e4"]:
+        parts.append(_times(rule["fee_e4"], fee))
+    return " + ".join(parts) or "0"
+
+
+def _fund(scored: dict[str, Any], rule: dict[str, Any]) -> str:
+    own = scored["total_fee_fen"] - scored["pool_fund_fen"]
+    kept = "" if rule["negative_kept"] else "，负数记零"
+    return (
+        f"  核定统筹基金（差额法{kept}）= 支付标准 {yuan_text(scored['standard_fen'])} −（医疗费 "
+        f"{yuan_text(scored['total_fee_fen'])} − 统筹记账 {yuan_text(scored['pool_fund_fen'])} = {yuan_text(own)}）"
+        f" = {yuan_text(scored['fund_fen'])} 元"
+    )
+
+
+def _times(factor_e4: int, product: str) -> str:
+    if factor_e4 == ONE:
+        return product
+    return f"{_e4(factor_e4)} × ({product})" if " " in product else f"{_e4(factor_e4)} × {product}"
+
+
+def _e4(number: int, trim: bool = True) -> str:
+    sign = "−" if number < 0 else ""
+    text = f"{sign}{abs(number) // ONE}.{abs(number) % ONE:04d}"
+    return text.rstrip("0").rstrip(".") if trim else text
+
+
+def _plain(number: Any) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

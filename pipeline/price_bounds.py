@@ -1,0 +1,88 @@
+"""Whether every product of the pricing SQL fits its 128-bit integers, for the numbers of the pack at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.pack import Pack
+from pipeline.price_rules import Rule, rules_of
+from pipeline.price_tables import Units, price_of_group, price_of_hospital, units_of
+from pipeline.schemes import Scheme
+from pipeline.tables import MOST_FEN
+from pipeline.terms import RULE_UNIT, Terms, scaled
+
+MOST_HUGEINT = 2**127 - 1
+MOST_AUXILIARY = 10**8  # ten-thousandths: what a subtype's cell can hold
+
+
+@dataclass(frozen=True)
+class _Largest:
+    """The largest of every stored integer of one interval."""
+
+    weight: int
+    rate: int
+    price: int
+    reference_num: int
+    reference_den: int
+    coefficient: int
+    auxiliary: int
+
+
+def largest_product(terms: Terms, pack: Pack, scheme: Scheme) -> int:
+    """An upper bound of all numerators and denominators, the doubling of the rounding included."""
+    units, most = units_of(pack), _largest(terms, pack, scheme)
+    points_unit = 10**pack.digits.points if pack.method != "rate" else 1
+    return max(_of_rule(rule, most, units, points_unit) for rule in rules_of(terms.ratio, terms.off_path))
+
+
+def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
+    units = units_of(pack)
+    groups = [row for group in scheme.kinds if (row := price_of_group(terms, scheme, group, units))]
+    hospitals = [
+        row
+        for hospital in terms.hospitals.values() for kind in pack.insurance_types for is_base in (False, True)
+        if (row := price_of_hospital(terms, pack, hospital, kind, is_base))
+    ]  # fmt: skip
+
+    def most(rows: list[dict[str, object]], name: str) -> int:
+        return max((value for row in rows if isinstance(value := row[name], int)), default=1)
+
+    own = [
+        number
+        for subtype in (scheme.catalogue.auxiliary.subtypes if scheme.catalogue else ())
+        for number in subtype.coefficients.values() if number is not None
+    ]  # fmt: skip
+    # A subtype's own coefficient stands in the place of a hospital's.
+    by_group = [scaled(number, units.coefficient) for number in scheme.coefficients.values()]
+    by_group += [number * (units.coefficient // 10_000) for number in own]
+    return _Largest(
+        most(groups, "weight_num"), most(hospitals, "rate_num"), most(hospitals, "price_num"),
+        most(hospitals, "reference_num"), most(hospitals, "reference_den"),
+        max([most(hospitals, "coefficient_num"), units.coefficient, *by_group]), max([units.auxiliary, *own]),
+    )  # fmt: skip
+
+
+def _of_rule(rule: Rule, most: _Largest, units: Units, points_unit: int) -> int:
+    """The same products as in priced.sql and ruled.sql, every sign positive."""
+    amount = rule.amount
+    standard, value, points, fee = (
+        scaled(abs(number), RULE_UNIT)
+        for number in (amount.by_standard, amount.by_value, amount.of_points, amount.of_fee)
+    )
+    below = (most.reference_num if points else 1) * (most.coefficient if amount.coefficient_power < 0 else 1)
+    scale = units.weight * units.rate * units.coefficient * units.auxiliary * below
+    value_top = most.weight * most.rate * most.auxiliary * below
+    by_power = {1: most.coefficient, 0: units.coefficient, -1: units.coefficient**2}
+    beside = value * units.coefficient * value_top + points * MOST_FEN * most.reference_den * units.weight * (
+        units.rate * most.auxiliary * by_power[amount.coefficient_power]
+    )
+    points_top = standard * most.coefficient * value_top + beside
+    amount_bottom = scale * RULE_UNIT * units.price
+    amount_top = points_top * most.price + (fee + RULE_UNIT) * MOST_FEN * scale * units.price
+    reference = most.weight * most.rate * most.reference_num * most.coefficient
+    x_top = MOST_FEN * units.weight * units.rate * most.reference_den * units.coefficient * RULE_UNIT
+    edges = [scaled(edge, RULE_UNIT) for edge in (rule.x_from, rule.x_to) if edge is not None]
+    return max(
+        2 * amount_top + amount_bottom, 2 * points_top * points_unit + scale * RULE_UNIT,
+        2 * x_top + reference, max([RULE_UNIT, *edges]) * reference,
+    )  # fmt: skip
