@@ -25,10 +25,10 @@ from pipeline.synth_pool import Pool, everyday_lines, exclusion_tables, make_his
 
 LIBRARY = "dip-2.0"
 DIP_POOL_SEED = 20_250_201  # as POOL_SEED: what the user's seed changes is only what is drawn from the pool
-MOST_OF_LINE = 10  # library rows that make up one everyday line
+MOST_OF_LINE = 8  # library rows that make up one everyday line
 MOST_RELATED = 3
 # Shares of all cases (invented): everyday and rare core rows, procedures and diseases in no core row, excluded ones.
-HEAD, TAIL, OTHER_PROCEDURE, OTHER_DISEASE, EXCLUDED = 0.63, 0.23, 0.075, 0.061, 0.004
+HEAD, TAIL, OTHER_PROCEDURE, OTHER_DISEASE, EXCLUDED = 0.67, 0.20, 0.070, 0.056, 0.004
 # How the cases of a procedure with related ones split: none of them, some of them, all of them (invented).
 ABSENT, PARTIAL, WHOLE = 0.52, 0.13, 0.35
 TAIL_SPREAD, TAIL_MOST = 2.2, 2.3  # of the logarithm of a rare row's share, and its highest value in spreads
@@ -168,7 +168,7 @@ class Maker:
                 for dx4 in dict.fromkeys(named)
             ]
             rows = dealt(hands)[:MOST_OF_LINE]
-            falling = np.arange(2, len(rows) + 2) ** -0.9
+            falling = np.arange(2, len(rows) + 2) ** -1.2
             found += [
                 Draft(dx4, px, line, line.share * float(part))
                 for (dx4, px), part in zip(rows, falling / falling.sum(), strict=True)
