@@ -89,21 +89,20 @@ def _procedures(pool: DipPool, template: np.ndarray, rng: np.random.Generator) -
     treated = ~classed & (rng.random(n) < TREATED)
     more = np.minimum(rng.poisson(1.1, n), MOST_EXTRAS)
     more = np.where(classed, more, np.where(treated, 1 + more // 2, 0))
-    start, step = rng.random(n), rng.integers(1, 18, n)
     # A case without a classed procedure stays conservative: its extras have no class either.
-    size = np.where(classed, len(pool.other_px), len(pool.first_px))
-    extras = np.full((n, MOST_EXTRAS), -1, dtype=np.int32)
-    for turn in range(MOST_EXTRAS):
-        at = ((start * size).astype(np.int64) + turn * step) % size
-        chosen = np.where(
-            classed, pool.other_px[at % len(pool.other_px)], pool.first_px[at % len(pool.first_px)]
-        )
-        extras[:, turn] = np.where(turn < more, chosen, -1)
+    offered = np.concatenate([pool.first_px, pool.other_px])
+    unclassed, further = np.int32(len(pool.first_px)), np.int32(len(pool.other_px))
+    begin = np.where(classed, unclassed, np.int32(0))
+    size = np.where(classed, further, unclassed)
+    start = (rng.random(n, dtype=np.float32) * size).astype(np.int32)
+    step = rng.integers(1, 18, n, dtype=np.int32)
+    extras = np.stack([offered[begin + (start + turn * step) % size] for turn in range(MOST_EXTRAS)], axis=1)
+    extras[np.arange(MOST_EXTRAS)[None, :] >= more[:, None]] = -1
     again = np.where(rng.random(n) < REPEATS, first[:, 0], -1)[:, None]
     others = np.hstack([related, extras, again.astype(np.int32)])
     # A turn of each row's own brings the others into another order.
     width = MOST_RELATED + MOST_EXTRAS + 1
-    turned = (np.arange(width)[None, :] + rng.integers(0, width, n)[:, None]) % width
+    turned = (np.arange(width)[None, :] + rng.integers(0, width, n, dtype=np.int16)[:, None]) % width
     return np.hstack([first, np.take_along_axis(others, turned, axis=1)])
 
 
