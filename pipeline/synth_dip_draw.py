@@ -17,6 +17,7 @@ from pipeline.synth_draw import (
     draw_stay,
     draw_templates,
     draw_ward,
+    month_span,
     numbered,
 )
 from pipeline.synth_hospitals import Hospitals
@@ -27,7 +28,7 @@ REPEATS = 0.05  # of the cases with a principal procedure, those that have it tw
 TREATED = 0.45  # of the cases without one, those with a procedure of no class
 FLAT_LEVEL = np.array([1.015, 1.0, 0.985])  # by level, for rows that cost the same everywhere
 YEARLY = 1.035  # rise of the mean from year to year
-FIRST_MONTH = 2025 * 12  # the month at which the trend is 1
+TREND_IS_ONE = 20_089  # days since 1970 of the month (the January of the samples) that the costs are those of
 FAR, FARTHEST = 0.0004, (4.0, 9.0)  # cases beyond anything a group holds
 LONGEST_ICU = 60 * 24
 ICU_DAY_WEIGHT = 0.22  # what a day in intensive care adds
@@ -74,7 +75,7 @@ def _mean(
     level = hospitals.level[rows["hospital"]]
     # A row that costs the same everywhere: what synth_money will multiply by is taken out beforehand.
     even = FLAT_LEVEL[level] / (LEVEL_FACTOR[level] * hospitals.fee_factor[rows["hospital"]])
-    years = (int(chunk.month[:4]) * 12 + int(chunk.month[5:]) - 1 - FIRST_MONTH) / 12
+    years = (month_span(chunk.month)[0] - TREND_IS_ONE) / 365.25
     luck, far = rng.random(len(weight)), rng.random(len(weight))
     beyond = np.where(luck < FAR, FARTHEST[0] + (FARTHEST[1] - FARTHEST[0]) * far, 1.0)
     return weight * np.where(flat, even, 1.0) * YEARLY**years * beyond
