@@ -324,6 +324,7 @@ def _extras(maker: Maker, px_words: Vocabulary) -> tuple[np.ndarray, np.ndarray]
     ]
     examinations = [row["code"] for row in synth_rows("procedures.csv") if row["role"] == "secondary"]
     further = [code for code in (*examinations, *unclassed[::4]) if code not in asked]
-    return tuple(
-        np.array([px_words(code) for code in codes], dtype=np.int32) for codes in (unclassed, further)
-    )  # type: ignore[return-value]
+    first, other = (
+        np.array([px_words(code) for code in chosen], dtype=np.int32) for chosen in (unclassed, further)
+    )
+    return first, other
