@@ -29,7 +29,6 @@ TREATED = 0.45  # of the cases without one, those with a procedure of no class
 FLAT_LEVEL = np.array([1.015, 1.0, 0.985])  # by level, for rows that cost the same everywhere
 YEARLY = 1.035  # rise of the mean from year to year
 TREND_IS_ONE = 20_089  # days since 1970 of the month (the January of the samples) that the costs are those of
-FAR, FARTHEST = 0.0004, (4.0, 9.0)  # cases beyond anything a group holds
 LONGEST_ICU = 60 * 24
 ICU_DAY_WEIGHT = 0.22  # what a day in intensive care adds
 
@@ -57,7 +56,7 @@ def draw_dip_rows(pool: DipPool, hospitals: Hospitals, chunk: Chunk, rng: np.ran
     stay, icu_days = _critical(rows, stay, rank, weight, rng)
     draw_dates(rows, stay, chunk.month, rng)
     draw_ward(rows, pool, hospitals, template, stay, rng)
-    mean = _mean(rows, hospitals, weight + ICU_DAY_WEIGHT * icu_days, flat, chunk, rng)
+    mean = _mean(rows, hospitals, weight + ICU_DAY_WEIGHT * icu_days, flat, chunk)
     low = draw_money(rows, mean, effort, templates.operated[template], hospitals, rng)
     draw_leaving(rows, profile, rank, low, rng)
     return rows
@@ -69,16 +68,16 @@ def _mean(
     weight: np.ndarray,
     flat: np.ndarray,
     chunk: Chunk,
-    rng: np.random.Generator,
 ) -> np.ndarray:
-    """The mean a case is drawn around, before the factors of level and hospital that synth_money knows."""
+    """The mean a case is drawn around, before the factors of level and hospital that synth_money knows.
+
+    Far outliers are those of synth_money's luck among the severe and the long in intensive care.
+    """
     level = hospitals.level[rows["hospital"]]
     # A row that costs the same everywhere: what synth_money will multiply by is taken out beforehand.
     even = FLAT_LEVEL[level] / (LEVEL_FACTOR[level] * hospitals.fee_factor[rows["hospital"]])
     years = (month_span(chunk.month)[0] - TREND_IS_ONE) / 365.25
-    luck, far = rng.random(len(weight)), rng.random(len(weight))
-    beyond = np.where(luck < FAR, FARTHEST[0] + (FARTHEST[1] - FARTHEST[0]) * far, 1.0)
-    return weight * np.where(flat, even, 1.0) * YEARLY**years * beyond
+    return weight * np.where(flat, even, 1.0) * YEARLY**years
 
 
 def _procedures(pool: DipPool, template: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -198,7 +198,6 @@ def test_a_related_procedure_raises_the_mean_by_much_or_by_little(made: Made) ->
             within = cases.filter((has.len() == 1) & (has.first() == code))
             if min(without.height, within.height) >= 40:
                 rises.append(rise_of(within, without))
-    print("RISES", rises)
     assert len(rises) >= 10
     # Beyond chance: two standard errors on the far side of the 10 %, or well within it.
     assert sum(rise - 2 * error >= 1.1 for rise, error in rises) >= 3
@@ -292,7 +291,6 @@ def test_costs_have_outliers_deviations_and_a_trend(made: Made) -> None:
     often = core.filter(pl.col("n") >= 100).with_columns(x=FEE / FEE.mean().over("dip_code"))
     assert 0.02 <= share(often, pl.col("x") <= 0.5) <= 0.15
     assert 0.01 <= share(often, pl.col("x") >= 2) <= 0.08
-    print("FAR", [(k, often.filter(pl.col("x") >= k).height) for k in (6, 8, 10, 12, 15)], often.height)
     assert 10 <= often.filter(pl.col("x") >= 6).height <= often.height / 500
     yearly = often.group_by("month").agg(pl.col("x").mean()).sort("month")["x"].to_list()
     for before, after in pairwise(yearly):
