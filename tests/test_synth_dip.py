@@ -125,7 +125,6 @@ def test_most_cases_meet_a_core_row_and_some_none(made: Made) -> None:
     diseases = {row.dx4 for row in load_catalogue("dip-2.0").core}
     unmatched = made.clean.filter(pl.col("dip_kind") == "ungrouped")
     known = pl.col("dx4").is_in(sorted(diseases))
-    # Both kinds of a case without a core row: a disease the library lacks, and a procedure its disease lacks.
     assert share(unmatched, ~known) > 0.3 and share(unmatched, known & pl.col("px").is_not_null()) > 0.3
     assert share(unmatched, ~known & pl.col("px").is_not_null()) > 0.02
     classes = pl.col("treatment_class")
@@ -225,8 +224,8 @@ def test_intensive_care_comes_in_all_classes_and_within_the_stay(made: Made) -> 
     for first, last, least in ((2, 7, 0.006), (8, 14, 0.0012), (15, 30, 0.0004), (31, 999, 0.00005)):
         assert days.filter(pl.col("days").is_between(first, last)).height / made.clean.height >= least
     assert days.height / made.clean.height <= 0.04
-    assert days.filter(pl.col("icu_hours") > pl.col("stay") * 24).height == 0
-    assert made.clean.filter(pl.col("ventilator_hours") > pl.col("icu_hours")).height == 0
+    icu = pl.col("icu_hours")
+    assert days.filter((icu > pl.col("stay") * 24) | (pl.col("ventilator_hours") > icu)).height == 0
     assert 0.004 <= share(made.clean, pl.col("ventilator_hours") > 0) <= 0.02
 
 
@@ -240,7 +239,6 @@ def test_all_ages_both_sexes_and_deaths_early_and_late(made: Made) -> None:
     assert made.clean.filter((years == 0) & days.is_null()).height == 0
     newborn = made.clean.filter(pl.col("dx4").str.starts_with("P"))
     assert newborn.height > 500 and newborn["age_years"].max() == 0
-    assert share(made.clean.filter(pl.col("dx4").str.starts_with("C")), years < 18) == 0
     assert set(made.clean.filter(pl.col("dx4").str.starts_with("O"))["sex"]) == {"2"}
     dead = made.clean.filter(pl.col("discharge_way") == "5")
     assert 0.004 <= dead.height / made.clean.height <= 0.015
@@ -263,7 +261,6 @@ def test_other_diagnoses_bring_severity_and_comorbidity(made: Made) -> None:
     index = charlson.score_of_bits[
         sets.group_by("case_id").agg(pl.col("dx").bitwise_or())["dx"].fill_null(0).to_numpy()
     ]
-    # The classes of DESIGN §5: 0, 1–2, 3–4, 5 and more.
     for low, high, least in ((0, 0, 0.2), (1, 2, 0.3), (3, 4, 0.05), (5, 99, 0.01)):
         assert np.mean((index >= low) & (index <= high)) >= least
 
