@@ -142,6 +142,7 @@ def synth(
     ] = "2025-10",
     seed: Annotated[int, typer.Option("--seed", help="随机种子；同种子同字节。")] = 1,
     hospitals: Annotated[int, typer.Option("--hospitals", min=1, help="医院数。")] = 12,
+    mix: Annotated[str, typer.Option("--mix", help="病例构成：drg 或 dip。")] = "drg",
     as_json: AsJson = False,
 ) -> None:
     """生成仿真出院记录，用于试运行与测速；内容全为虚构。"""
@@ -162,7 +163,7 @@ def synth(
             done += rows
             tick("synth", done, cases)
 
-        report = synthesise(target, cases, wanted, seed, hospitals, count)
+        report = synthesise(target, cases, wanted, seed, hospitals, count, mix)
     if as_json:
         _print_json(asdict(report))
     else:

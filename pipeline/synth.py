@@ -1,6 +1,6 @@
 """Invented discharges of any size for trials, demonstrations and benches: `drgdip synth`.
 
-The same (seed, cases, months, hospitals) gives the same bytes; every chunk has a random stream of its own, so memory
+The same (mix, seed, cases, months, hospitals) gives the same bytes; every chunk has a random stream of its own, so memory
 stays small and chunks are made side by side.
 """
 
@@ -22,8 +22,10 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import InputError, UsageMistake
 from pipeline.synth_arrow import CODED_COLUMNS, WRITTEN, Shape, ids
-from pipeline.synth_draw import Chunk, draw_rows
-from pipeline.synth_flaws import Flaws, Planted, flaw_counts
+from pipeline.synth_dip_draw import draw_dip_rows
+from pipeline.synth_dip_pool import load_dip_pool
+from pipeline.synth_draw import Chunk, Rows, draw_rows
+from pipeline.synth_flaws import FLAWS_OF_MIX, Flaws, Planted, flaw_counts
 from pipeline.synth_hospitals import Hospitals, make_hospitals
 from pipeline.synth_mix import synth_rows
 from pipeline.synth_pool import Pool, load_pool
@@ -33,6 +35,8 @@ FILE_ROWS, GROUP_ROWS = 1_000_000, 250_000
 MOST_CASES = 1_000_000_000  # case numbers beyond this would meet those kept for reversals of no case
 MOST_HOSPITALS = 10_000
 WORKERS = 2
+MIXES = tuple(FLAWS_OF_MIX)
+Draw = Callable[[Hospitals, Chunk, np.random.Generator], Rows]
 WRITER = {
     "compression": "zstd",
     "compression_level": 1,
@@ -61,20 +65,25 @@ def synthesise(
     seed: int,
     hospitals: int = 12,
     tick: Callable[[int], None] = lambda n: None,
+    mix: str = "drg",
 ) -> SynthReport:
     """Write invented discharges to `target/month=YYYY-MM/part-NNN.parquet`, by month of settlement.
 
+    The mix `drg` makes cases of the groups of CHS-DRG, `dip` of the rows of the national DIP library.
     Beside them `_hospitals.csv` (hospital_id, name, level, class, county, from) and `_expected.csv` (case_id,
     finding: one line for every planted row). Raises UsageMistake for a size or month that cannot be, InputError where
     `target` is in use, SchemeError where the scheme is altered.
     """
     _check(target, cases, months, seed, hospitals)
-    pool, table = load_pool(), make_hospitals(hospitals)
-    flaws, counts = Flaws(pool), flaw_counts(cases)
+    if mix not in MIXES:
+        raise UsageMistake(f"病例构成应为 {' 或 '.join(MIXES)}，实为 `{mix}`；请更正")
+    table = make_hospitals(hospitals)
+    pool, draw = _pool_and_draw(mix)
+    flaws, counts = Flaws(pool), flaw_counts(cases, FLAWS_OF_MIX[mix])
     shape = Shape(pool, table)
     chunks = list(plan_chunks(cases, months))
     streams = np.random.SeedSequence(seed).spawn(len(chunks))
-    make = partial(_make, pool, table, flaws, shape, counts)
+    make = partial(_make, draw, table, flaws, shape, counts)
     made = _in_order([partial(make, chunk, stream) for chunk, stream in zip(chunks, streams, strict=True)])
     planted: Counter[str] = Counter()
     files = 0
@@ -133,8 +142,17 @@ def _check(target: Path, cases: int, months: Sequence[str], seed: int, hospitals
         raise InputError(f"输出位置已有内容：{target}；为免误删请另选文件夹或先移走它")
 
 
+def _pool_and_draw(mix: str) -> tuple[Pool, Draw]:
+    """The pool of a mix and how its rows are drawn."""
+    if mix == "dip":
+        dip_pool = load_dip_pool()
+        return dip_pool, partial(draw_dip_rows, dip_pool)
+    pool = load_pool()
+    return pool, partial(draw_rows, pool)
+
+
 def _make(
-    pool: Pool,
+    draw: Draw,
     hospitals: Hospitals,
     flaws: Flaws,
     shape: Shape,
@@ -143,7 +161,7 @@ def _make(
     stream: np.random.SeedSequence,
 ) -> tuple[pa.Table, Planted]:
     rng = np.random.Generator(np.random.PCG64(stream))
-    rows = draw_rows(pool, hospitals, chunk, rng)
+    rows = draw(hospitals, chunk, rng)
     planted = flaws.plant(rows, chunk, counts, rng)
     return shape.table(rows), planted
 

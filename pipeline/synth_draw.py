@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.synth_hospitals import Hospitals
 from pipeline.synth_mix import PROFILES, synth_rows
 from pipeline.synth_money import draw_money
-from pipeline.synth_pool import HISTORIES, Pool
+from pipeline.synth_pool import HISTORIES, Histories, Pool
 
 NULL = np.iinfo(np.int64).min
 SPARE = 2  # free diagnosis places at the end, where flaws are planted
@@ -68,57 +68,66 @@ def seasonal_shares(pool: Pool, month: str) -> np.ndarray:
 
 
 def draw_rows(pool: Pool, hospitals: Hospitals, chunk: Chunk, rng: np.random.Generator) -> Rows:
-    """One chunk of clean discharges."""
+    """One chunk of clean discharges of the DRG mix."""
     n, templates = chunk.rows, pool.templates
-    template = np.searchsorted(seasonal_shares(pool, chunk.month), rng.random(n)).astype(np.int32)
-    np.minimum(template, len(templates.share) - 1, out=template)
+    template = draw_templates(pool, chunk, rng)
     profile = templates.profile[template]
-    rows: Rows = {"case_no": np.arange(chunk.start, chunk.start + n, dtype=np.int64)}
-    rows["reverses_no"] = np.full(n, -1, dtype=np.int64)
-    rows["dx"], rank = _diagnoses(pool, template, profile, rng)
-    rows["dx_void"] = np.zeros(n, dtype=bool)
+    rows = numbered(chunk)
+    rows["dx"], rank = draw_diagnoses(
+        pool.histories, templates.dx[template], templates.principal_table[template], profile, rng
+    )
+    rank = np.maximum(rank, templates.extra_rank[template])
     rows["px"] = _procedures(pool, template, rng)
     weight = templates.weight[template, rank]
     rows["hospital"] = hospitals.draw(weight, rng.random(n, dtype=np.float32))
-    _person(rows, pool, template, profile, chunk, rng)
-    _place(rows, hospitals, rng)
+    draw_person(rows, pool, template, profile, chunk, rng)
+    draw_place(rows, hospitals, rng)
     effort = rng.standard_normal(n)  # what makes a case dear also makes it long
-    stay = _stay(templates.stay_days[template], effort, rank, rng)
-    _dates(rows, stay, chunk.month, rng)
+    stay = draw_stay(templates.stay_days[template], effort, rank, rng)
+    draw_dates(rows, stay, chunk.month, rng)
     operated = templates.operated[template]
-    day_case = operated & (stay == 1) & (rng.random(n) < 0.6)
-    rows["care_type"] = day_case.astype(np.int8)
-    rows["department"] = templates.department[template]
-    tcm = hospitals.tcm[rows["hospital"]]
-    kind = rng.random(n)
-    rows["treatment_kind"] = np.where(
-        kind < np.where(tcm, 0.45, 0.02), 1, np.where(kind > 0.985, 2, 0)
-    ).astype(np.int8)
+    draw_ward(rows, pool, hospitals, template, stay, rng)
     _critical(rows, stay, rank, weight, rng)
     low = draw_money(rows, weight * (1 + 0.01 * (stay > 60) * stay), effort, operated, hospitals, rng)
-    rows["discharge_way"] = _ways(profile, rank, low, rng)
-    rows["new_tech_flag"] = rng.random(n) < 0.002
-    rows["ward_transfers"] = np.where(rng.random(n) < 0.04, 1 + (rng.random(n) < 0.1), 0).astype(np.int64)
+    draw_leaving(rows, profile, rank, low, rng)
     return rows
 
 
-def _diagnoses(
-    pool: Pool, template: np.ndarray, profile: np.ndarray, rng: np.random.Generator
+def draw_templates(pool: Pool, chunk: Chunk, rng: np.random.Generator) -> np.ndarray:
+    """A template for every row of the chunk, by share and season."""
+    template = np.searchsorted(seasonal_shares(pool, chunk.month), rng.random(chunk.rows)).astype(np.int32)
+    np.minimum(template, len(pool.templates.share) - 1, out=template)
+    return template
+
+
+def numbered(chunk: Chunk) -> Rows:
+    """The rows of a chunk with nothing but their numbers."""
+    return {
+        "case_no": np.arange(chunk.start, chunk.start + chunk.rows, dtype=np.int64),
+        "reverses_no": np.full(chunk.rows, -1, dtype=np.int64),
+        "dx_void": np.zeros(chunk.rows, dtype=bool),
+    }
+
+
+def draw_diagnoses(
+    histories: Histories, own: np.ndarray, table: np.ndarray, profile: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Diagnosis matrix (principal, the template's own, history, spare places) and the severity it reaches."""
-    n, templates, histories = len(template), pool.templates, pool.histories
+    """Diagnosis matrix (`own` with the principal first, history, spare places) and the severity of the history.
+
+    `table` is the exclusion table of the principal diagnosis, -1 for none.
+    """
+    n = len(own)
     bounds = np.cumsum([SEVERITY[name] for name in PROFILES], axis=1)[:, :2]
     wanted = (rng.random(n)[:, None] > bounds[profile]).sum(axis=1)
     history = histories.first[profile, wanted] + rng.integers(0, HISTORIES, n)
-    own = templates.dx[template]
     others = histories.codes[history]
     for place in range(own.shape[1]):
         others[others == own[:, place : place + 1]] = -1
     # A CC or MCC that the principal diagnosis excludes, or that is the principal one itself, does not count.
-    marks = histories.table[history] != templates.principal_table[template][:, None]
+    marks = histories.table[history] != table[:, None]
     rank = np.where(marks, histories.rank[history], 0).max(axis=1)
     spare = np.full((n, SPARE), -1, dtype=np.int32)
-    return np.hstack([own, others, spare]), np.maximum(rank, templates.extra_rank[template])
+    return np.hstack([own, others, spare]), rank
 
 
 def _procedures(pool: Pool, template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -137,7 +146,7 @@ def _procedures(pool: Pool, template: np.ndarray, rng: np.random.Generator) -> n
     return np.hstack([own, further])
 
 
-def _person(
+def draw_person(
     rows: Rows, pool: Pool, template: np.ndarray, profile: np.ndarray, chunk: Chunk, rng: np.random.Generator
 ) -> None:
     """Sex, age, newborn weights, insurance; a person number shared by some stays of like people."""
@@ -170,7 +179,8 @@ def _person(
     rows["person_no"][newborn] = 1_000 * like + rows["case_no"][newborn]
 
 
-def _place(rows: Rows, hospitals: Hospitals, rng: np.random.Generator) -> None:
+def draw_place(rows: Rows, hospitals: Hospitals, rng: np.random.Generator) -> None:
+    """Where the case was treated, seen from where its person is insured."""
     n = len(rows["hospital"])
     home = np.array([HOME_COUNTIES.index(county) for county in hospitals.counties], dtype=np.int64)
     near = rng.random(n) < 0.55
@@ -182,7 +192,7 @@ def _place(rows: Rows, hospitals: Hospitals, rng: np.random.Generator) -> None:
     rows["insured_area"] = np.where(place > 0, foreign, area).astype(np.int8)
 
 
-def _stay(mean: np.ndarray, effort: np.ndarray, rank: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_stay(mean: np.ndarray, effort: np.ndarray, rank: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Days in hospital, at least one; about three in a thousand beyond sixty days."""
     n = len(mean)
     spread = 0.42
@@ -192,7 +202,7 @@ def _stay(mean: np.ndarray, effort: np.ndarray, rank: np.ndarray, rng: np.random
     return np.maximum(np.rint(stay), 1).astype(np.int64)
 
 
-def _dates(rows: Rows, stay: np.ndarray, month: str, rng: np.random.Generator) -> None:
+def draw_dates(rows: Rows, stay: np.ndarray, month: str, rng: np.random.Generator) -> None:
     """Settled on a day of the month, discharged up to five days before, mostly the same day."""
     n = len(stay)
     first, days = month_span(month)
@@ -207,6 +217,26 @@ def _dates(rows: Rows, stay: np.ndarray, month: str, rng: np.random.Generator) -
     rows["admission_date"] = settled - wait - stay
 
 
+def draw_ward(
+    rows: Rows,
+    pool: Pool,
+    hospitals: Hospitals,
+    template: np.ndarray,
+    stay: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Day surgery or not, department, western or Chinese medicine."""
+    n = len(template)
+    day_case = pool.templates.operated[template] & (stay == 1) & (rng.random(n) < 0.6)
+    rows["care_type"] = day_case.astype(np.int8)
+    rows["department"] = pool.templates.department[template]
+    tcm = hospitals.tcm[rows["hospital"]]
+    kind = rng.random(n)
+    rows["treatment_kind"] = np.where(
+        kind < np.where(tcm, 0.45, 0.02), 1, np.where(kind > 0.985, 2, 0)
+    ).astype(np.int8)
+
+
 def _critical(
     rows: Rows, stay: np.ndarray, rank: np.ndarray, weight: np.ndarray, rng: np.random.Generator
 ) -> None:
@@ -217,6 +247,16 @@ def _critical(
     rows["icu_hours"] = np.where(icu, np.maximum(hours, 4), NULL)
     ventilated = icu & (rng.random(n) < 0.35)
     rows["ventilator_hours"] = np.where(ventilated, np.maximum((hours * 0.7).astype(np.int64), 2), NULL)
+
+
+def draw_leaving(
+    rows: Rows, profile: np.ndarray, rank: np.ndarray, low: np.ndarray, rng: np.random.Generator
+) -> None:
+    """How the stay ended, new techniques, moves between wards."""
+    n = len(rank)
+    rows["discharge_way"] = _ways(profile, rank, low, rng)
+    rows["new_tech_flag"] = rng.random(n) < 0.002
+    rows["ward_transfers"] = np.where(rng.random(n) < 0.04, 1 + (rng.random(n) < 0.1), 0).astype(np.int64)
 
 
 def _ways(profile: np.ndarray, rank: np.ndarray, low: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -18,6 +18,9 @@ FLAWS: dict[str, float] = {
     "unknown_code": 6, "sex_conflict": 4, "identity_broken": 4, "secondary_duplicate": 8,
     "zero_day_stay": 7, "empty_code": 6, "code_form": 8, "reversal": 20,
 }  # fmt: skip
+# The lists of codes that are not for grouping are part of a DRG scheme; DIP has none.
+DRG_ONLY = ("not_for_grouping_principal", "not_for_grouping_procedure")
+FLAWS_OF_MIX = {"drg": FLAWS, "dip": {kind: rate for kind, rate in FLAWS.items() if kind not in DRG_ONLY}}
 ALL_FROM = 5_000  # from this many cases on every kind occurs
 UNKNOWN_DX, UNKNOWN_SECOND = "K99.900x999", "Z99.999x999"
 ODD_FORMS = ("i10.X00X007", "Ｅ７８．２００", "e78.200", " I10.x00x008")
@@ -27,10 +30,10 @@ FIRST_RESERVE = 8_000_000_000_000  # case numbers from here on name no case
 Planted = list[tuple[int, str]]  # (case number, finding)
 
 
-def flaw_counts(cases: int) -> dict[str, int]:
-    """How many events of each kind an order of `cases` rows holds."""
+def flaw_counts(cases: int, rates: dict[str, float]) -> dict[str, int]:
+    """How many events of each kind an order of `cases` rows holds, at `rates` in 10,000."""
     least = 1 if cases >= ALL_FROM else 0
-    return {kind: max(least, round(cases * rate / 10_000)) for kind, rate in FLAWS.items()}
+    return {kind: max(least, round(cases * rate / 10_000)) for kind, rate in rates.items()}
 
 
 def _share_of(chunk: Chunk, counts: dict[str, int]) -> Iterator[tuple[str, int, int]]:
@@ -47,7 +50,7 @@ class Flaws:
     """The codes that flaws are made of, and how each kind changes a row."""
 
     def __init__(self, pool: Pool) -> None:
-        words, book, codes = pool.dx_words, pool.foundry.book, pool.foundry.codes
+        words, book, codes = pool.dx_words, pool.book, pool.codes
         self.unknown, self.unknown_second = words(UNKNOWN_DX), words(UNKNOWN_SECOND)
         self.empty, self.missing = words(""), -2  # -2 becomes a null inside the list
         self.repeated = words(REPEATED)

@@ -8,7 +8,8 @@ from itertools import groupby
 
 import numpy as np
 
-from groupers.drg.rulebook import SEVERITIES
+from groupers.codes import CodeTables
+from groupers.drg.rulebook import SEVERITIES, RuleBook
 from pipeline.synth_mix import (
     AMBIGUOUS,
     EVERYDAY,
@@ -50,9 +51,13 @@ class Histories:
 
 @dataclass(frozen=True)
 class Pool:
-    """Templates, histories, the procedures that change no group, and the two vocabularies."""
+    """Templates, histories, the procedures that change no group, and the two vocabularies.
 
-    foundry: Foundry
+    `book` gives the ranks of other diagnoses (MCC, CC), `codes` the names and limits that flaws are made of.
+    """
+
+    book: RuleBook
+    codes: CodeTables
     templates: Templates
     histories: Histories
     first_px: np.ndarray
@@ -68,16 +73,17 @@ def load_pool() -> Pool:
     foundry = Foundry(dx_words, px_words)
     proved = [*_grouped(foundry), *_ambiguous(foundry), *_ungrouped(foundry)]
     templates = _templates(foundry, proved)
-    histories = _histories(foundry, templates.tables)
+    histories = make_histories(foundry.book, foundry.rng, dx_words, templates.tables)
     procedures = synth_rows("procedures.csv")
     first, other = (
         np.array([px_words(row["code"]) for row in procedures if row["role"] == role], dtype=np.int32)
         for role in ("principal", "secondary")
     )
-    return Pool(foundry, templates, histories, first, other, dx_words, px_words)
+    return Pool(foundry.book, foundry.codes, templates, histories, first, other, dx_words, px_words)
 
 
-def _everyday_lines() -> list[Line]:
+def everyday_lines() -> list[Line]:
+    """The rows of mix.csv."""
     return [
         Line(
             row["adrg"], float(row["per_mille"]), row["profile"], row["season"], float(row["stay_days"]),
@@ -105,7 +111,7 @@ def _rare_lines(foundry: Foundry, seen: set[str]) -> list[Line]:
 
 
 def _grouped(foundry: Foundry) -> list[Proved]:
-    everyday = _everyday_lines()
+    everyday = everyday_lines()
     rare = _rare_lines(foundry, {line.group for line in everyday})
     result: list[Proved] = []
     for lines, total in ((everyday, GROUPED * EVERYDAY), (rare, GROUPED * (1 - EVERYDAY))):
@@ -129,7 +135,7 @@ def _grouped(foundry: Foundry) -> list[Proved]:
 
 def _ambiguous(foundry: Foundry) -> list[Proved]:
     """Everyday diagnoses with a procedure of another everyday group."""
-    lines = [line for line in _everyday_lines() if line.profile not in ("newborn", "infant")]
+    lines = [line for line in everyday_lines() if line.profile not in ("newborn", "infant")]
     cases = [candidate for line in lines for candidate in list(foundry.candidates(line))[:8]]
     procedures = [candidate.px for candidate in cases if candidate.px]
     tried = [
@@ -159,13 +165,13 @@ def _ungrouped(foundry: Foundry) -> list[Proved]:
 
 def _templates(foundry: Foundry, proved: list[Proved]) -> Templates:
     """Lay proved candidates out as arrays."""
-    tables = {table: place for place, table in enumerate(sorted(set(foundry.book.exclusions.values())))}
+    tables = exclusion_tables(foundry.book)
     departments = tuple(sorted({case[0].line.department for case in proved}))
     lines = [case[0].line for case in proved]
     share = np.array([case[2] for case in proved])
     return Templates(
-        dx=_padded([[foundry.dx_words(code) for code in case[0].dx] for case in proved], 1 + EXTRA_DX),
-        px=_padded([[foundry.px_words(code) for code in case[0].px] for case in proved], MOST_PX),
+        dx=padded([[foundry.dx_words(code) for code in case[0].dx] for case in proved], 1 + EXTRA_DX),
+        px=padded([[foundry.px_words(code) for code in case[0].px] for case in proved], MOST_PX),
         share=share / share.sum(),
         season=np.array([SEASONS.index(line.season) for line in lines], dtype=np.int8),
         profile=np.array([PROFILES.index(line.profile) for line in lines], dtype=np.int8),
@@ -185,9 +191,17 @@ def _templates(foundry: Foundry, proved: list[Proved]) -> Templates:
     )
 
 
-def _histories(foundry: Foundry, tables: dict[str, int]) -> Histories:
+def exclusion_tables(book: RuleBook) -> dict[str, int]:
+    """A number for every exclusion table."""
+    return {table: place for place, table in enumerate(sorted(set(book.exclusions.values())))}
+
+
+def make_histories(
+    book: RuleBook, rng: np.random.Generator, dx_words: Vocabulary, tables: dict[str, int]
+) -> Histories:
+    """Lists of other diagnoses for every profile and severity, from comorbidities.csv."""
     rows = synth_rows("comorbidities.csv")
-    severity = foundry.book.severity
+    severity = book.severity
     codes: list[list[int]] = []
     ranks: list[list[int]] = []
     own_tables: list[list[int]] = []
@@ -199,20 +213,20 @@ def _histories(foundry: Foundry, tables: dict[str, int]) -> Histories:
         ]
         for rank, weighty in enumerate(by_rank):
             first[profile, rank] = len(codes)
-            usual = foundry.rng.poisson(USUAL_OTHERS[name] - (rank > 0), HISTORIES)
-            marked = np.where(foundry.rng.random(HISTORIES) < 0.3, 2, 1) * (rank > 0)
-            harmless = _shuffled(foundry.rng, by_rank[0])
-            marks = _shuffled(foundry.rng, weighty)
+            usual = rng.poisson(USUAL_OTHERS[name] - (rank > 0), HISTORIES)
+            marked = np.where(rng.random(HISTORIES) < 0.3, 2, 1) * (rank > 0)
+            harmless = _shuffled(rng, by_rank[0])
+            marks = _shuffled(rng, weighty)
             for number in range(HISTORIES):
                 chosen = _one_of_each(harmless[number])[: min(int(usual[number]), HISTORY_WIDTH - 2)]
                 own = marks[number][: int(marked[number])]
                 # The weighty ones stand anywhere among the others, as in real records.
-                place = int(foundry.rng.integers(len(chosen) + 1))
-                codes.append([foundry.dx_words(code) for code in (*chosen[:place], *own, *chosen[place:])])
+                place = int(rng.integers(len(chosen) + 1))
+                codes.append([dx_words(code) for code in (*chosen[:place], *own, *chosen[place:])])
                 ranks.append([rank] * len(own) + [0] * (2 - len(own)))
                 own_tables.append([tables.get(severity[code][1], -2) for code in own])
     return Histories(
-        _padded(codes, HISTORY_WIDTH), np.array(ranks, dtype=np.int8), _padded(own_tables, 2), first
+        padded(codes, HISTORY_WIDTH), np.array(ranks, dtype=np.int8), padded(own_tables, 2), first
     )
 
 
@@ -229,5 +243,6 @@ def _one_of_each(codes: list[str]) -> list[str]:
     return list({code[:3]: code for code in reversed(codes)}.values())[::-1]
 
 
-def _padded(rows: list[list[int]], width: int) -> np.ndarray:
+def padded(rows: list[list[int]], width: int) -> np.ndarray:
+    """Rows of unlike length as one matrix, filled up with -1."""
     return np.array([row + [-1] * (width - len(row)) for row in rows], dtype=np.int32)
