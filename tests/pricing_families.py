@@ -55,11 +55,12 @@ def a_band(draw: st.DrawFn, low: str, high: str, **more: Any) -> dict[str, Any]:
     return made
 
 
-def a_treatment(draw: st.DrawFn, kinds: Iterable[str] = tuple(TREATMENTS)) -> dict[str, str]:
+def a_treatment(draw: st.DrawFn, kinds: Iterable[str] = tuple(TREATMENTS)) -> dict[str, Any]:
     """Any way to leave the normal path."""
     kind = draw(st.sampled_from(sorted(kinds)))
     share = {"share": str(draw(numbers("0.1", "1", places=3)))} if "share" in TREATMENTS[kind] else {}
-    return {"treatment": kind, **TREATMENTS[kind], **share}
+    times = {"by_coefficient": draw(st.booleans())} if kind == "share_of_benchmark" else {}
+    return {"treatment": kind, **TREATMENTS[kind], **share, **times}
 
 
 def ratio_entries(draw: st.DrawFn, days: Sequence[str], weight_edge: str) -> list[dict[str, Any]]:

@@ -234,7 +234,7 @@ def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_d
     _keep(con, "grouped", pa.Table.from_pylist(
         [{"input_row": row, "principal_dx": "A00", "status": case.status, **shown(case)} for row, case in passed
          if case.reverses is None and not (ungrouped_days and case.discharge_date.year < 2025)],
-        MATCHED_SCHEMA if kind == "dip" else GROUPED,
+        MATCHED if kind == "dip" else GROUPED,
     ))  # fmt: skip
     _keep(con, "arrivals", pa.Table.from_pylist(
         [{"input_row": row, **{name: getattr(case, name) for name in ARRIVALS_SCHEMA.names if name != "input_row"}}
@@ -245,6 +245,13 @@ def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_d
 GROUPED = pa.schema(
     [("input_row", pa.int64()), *((name, pa.string()) for name in ("mdc", "drg", "status", "principal_dx"))]
 )
+
+
+# As DuckDB reads it from a run's Parquet: no dictionaries (empty lists over one do not convert).
+MATCHED = pa.schema(
+    [(one.name, pa.list_(pa.string()) if pa.types.is_list(one.type) else
+      pa.string() if pa.types.is_dictionary(one.type) else one.type) for one in MATCHED_SCHEMA]
+)  # fmt: skip
 
 
 def _grouped(case: Case) -> dict[str, Any]:

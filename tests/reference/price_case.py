@@ -177,8 +177,8 @@ def _coefficients(
     elif base["strategy"] == "capped_coefficient" and coefficient is not None:
         coefficient = min(coefficient, Fraction(base["value"]))
     if treatment:
-        by_weight = treatment["treatment"] in ("table_weight", "fixed_weight")
-        return None if coefficient is None and by_weight else (coefficient or ONE, ONE)
+        needed = treatment["treatment"] in ("table_weight", "fixed_weight") or treatment.get("by_coefficient")
+        return None if coefficient is None and needed else (coefficient or ONE, ONE)
     if case.get("own_unknown", False) or case.get("aux_e4", 10_000) is None:
         return None
     auxiliary = Fraction(case.get("aux_e4", 10_000), 10_000)

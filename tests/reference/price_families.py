@@ -45,7 +45,8 @@ def by_treatment(treatment: Mapping[str, Any], case: Standing) -> Paid:
         case "share_of_fee":
             return Paid(Fraction(0), Fraction(treatment["share"]) * case.fee)
         case "share_of_benchmark":
-            return Paid(Fraction(treatment["share"]) * case.fee / case.reference_price)
+            points = Fraction(treatment["share"]) * case.fee / case.reference_price
+            return Paid(points * case.coefficient if treatment.get("by_coefficient") else points)
         case "by_item":
             return Paid(Fraction(0), case.fee)
     raise AssertionError(f"no formula for {treatment['treatment']}")
