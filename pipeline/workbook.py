@@ -21,7 +21,7 @@ import polars as pl
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
-from pipeline.words import yuan_text
+from pipeline.words import worded, yuan_text
 from pipeline.write import appearing
 
 Kind = Literal["text", "prose", "index", "count", "money", "weight", "ratio", "day"]
@@ -70,6 +70,10 @@ class Field:
     title: str
     kind: Kind
     width: float
+
+    def worded(self, kind: str) -> Field:
+        """The field with its header in the words of a kind of scheme (drg | dip)."""
+        return replace(self, title=worded(self.title, kind))
 
 
 def fitted(fields: Sequence[Field], *rows: Mapping[str, Any]) -> list[Field]:
