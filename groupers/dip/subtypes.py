@@ -1,4 +1,4 @@
-"""Which auxiliary subtypes a batch of grouped discharges meets, and the coefficient that counts.
+"""Which auxiliary subtypes a batch of grouped discharges meets, and the coefficients that count.
 
 The result of a case depends on that case alone: never on its neighbours, its order or its batch.
 """
@@ -6,6 +6,7 @@ The result of a case depends on that case alone: never on its neighbours, its or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,13 @@ UNKNOWN = 10**9  # above every coefficient, so that an unknown one is never pass
 NO_ROW, NO_OWN = -2, -1  # a case without a catalogue row; a row without subtypes of its own
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
-SCHEMA = pa.schema([("aux_coefficient", pa.int64()), ("aux_subtype", TEXT), ("aux_met", pa.list_(TEXT))])
+SCHEMA = pa.schema(
+    [
+        ("aux_coefficient", pa.int64()), ("aux_subtype", TEXT), ("aux_met", pa.list_(TEXT)),
+        ("own_coefficient", pa.int64()), ("own_subtype", TEXT), ("own_unknown", pa.bool_()),
+        ("own_met", pa.list_(TEXT)),
+    ]
+)  # fmt: skip
 
 
 class Subtypes:
@@ -60,6 +67,7 @@ class Subtypes:
             [[_or_unknown(subtype.coefficient_at(level)) for level in (*self._levels, None)]
              for subtype in self.subtypes], dtype=np.int64,
         ).reshape(len(self.subtypes), len(self._levels) + 1)  # fmt: skip
+        self._replacing = np.array([subtype.replacing for subtype in self.subtypes], dtype=bool)
         self._codes = pa.array([subtype.subtype for subtype in self.subtypes], pa.string())
 
     @staticmethod
@@ -93,12 +101,15 @@ class Subtypes:
         row_codes: pa.Array | pa.ChunkedArray,
         levels: pa.Array | pa.ChunkedArray | None = None,
     ) -> pa.Table:
-        """aux_coefficient, aux_subtype, aux_met of every case, in row order.
+        """The columns of SCHEMA for every case, in row order.
 
-        `table` has the `columns`; `row_codes` is each case's catalogue row, `levels` its hospital's level.
-        aux_coefficient is in ten-thousandths: 10000 where no subtype is met, null where one that is met has no
-        known coefficient (aux_subtype then names it). aux_met lists all that are met, in table order. A case
-        without a row (null or ungrouped) has no score to multiply and meets none.
+        `table` has the `columns`; `row_codes` is each case's catalogue row, `levels` its hospital's level. The
+        coefficients are in ten-thousandths. Of the multiplying subtypes: aux_coefficient is the highest that is
+        met, 10000 where none is, null where one that is met has no known coefficient (aux_subtype then names
+        it). Of the replacing ones: own_coefficient is the highest that is met, null where none is or where
+        own_unknown says that one that is met has no coefficient for the level (own_subtype then names it).
+        aux_met and own_met list all that are met, in table order. A case without a row (null or ungrouped) has
+        no score to multiply and meets none.
         """
         batches = table.to_batches() if isinstance(table, pa.Table) else [table]
         results, start = [SCHEMA.empty_table()], 0
@@ -131,28 +142,40 @@ class Subtypes:
             level = np.full(batch.num_rows, len(self._levels))
         else:
             level = _positions(levels, self._levels, len(self._levels), len(self._levels))
-        return self._table(batch.num_rows, case, subtype, self._coefficient[subtype, level[case]])
+        value = self._coefficient[subtype, level[case]]
+        replaces = self._replacing[subtype]
+        aux = self._highest(batch.num_rows, case[~replaces], subtype[~replaces], value[~replaces])
+        own = self._highest(batch.num_rows, case[replaces], subtype[replaces], value[replaces])
+        factor = np.where(aux.met_any, aux.value, ONE)
+        columns = {
+            "aux_coefficient": pa.array(factor, mask=factor == UNKNOWN),
+            "aux_subtype": aux.chosen,
+            "aux_met": aux.met,
+            "own_coefficient": pa.array(own.value, mask=~own.met_any | (own.value == UNKNOWN)),
+            "own_subtype": own.chosen,
+            "own_unknown": pa.array(own.value == UNKNOWN),
+            "own_met": own.met,
+        }
+        return pa.table(columns, schema=SCHEMA)
 
-    def _table(self, cases: int, case: np.ndarray, subtype: np.ndarray, value: np.ndarray) -> pa.Table:
-        """The highest coefficient of every case; of equal ones the first in the table."""
+    def _highest(self, cases: int, case: np.ndarray, subtype: np.ndarray, value: np.ndarray) -> Highest:
+        """The highest coefficient of every case; of equal ones the first in the table. `case` ascends."""
         counts = np.bincount(case, minlength=cases)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         some = np.flatnonzero(counts)
-        coefficient = np.full(cases, ONE, dtype=np.int64)
+        highest = np.zeros(cases, dtype=np.int64)
         chosen = np.full(cases, -1, dtype=np.int32)
         if len(some):
             width = len(self.subtypes)
             best = np.maximum.reduceat(value * width + (width - 1 - subtype), offsets[:-1][some])
-            coefficient[some] = best // width
+            highest[some] = best // width
             chosen[some] = width - 1 - best % width
         met = pa.DictionaryArray.from_arrays(pa.array(subtype, pa.int32()), self._codes)
-        return pa.table(
-            {
-                "aux_coefficient": pa.array(coefficient, mask=coefficient == UNKNOWN),
-                "aux_subtype": pa.DictionaryArray.from_arrays(pa.array(chosen, mask=chosen < 0), self._codes),
-                "aux_met": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), met),
-            },
-            schema=SCHEMA,
+        return Highest(
+            counts > 0,
+            highest,
+            pa.DictionaryArray.from_arrays(pa.array(chosen, mask=chosen < 0), self._codes),
+            pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), met),
         )
 
     def _columns_of(self, batch: pa.RecordBatch) -> Columns:
@@ -179,6 +202,15 @@ class Subtypes:
             comorbid = code_lists(batch.column("dx_codes"), self._comorbid)
             numbers["cci"] = (self._charlson.index_of(comorbid), everywhere)
         return Columns(batch.num_rows, self._side, codes, numbers, texts)
+
+
+class Highest(NamedTuple):
+    """What counts of one kind of subtype, case by case; `value` is 0 where none is met."""
+
+    met_any: np.ndarray
+    value: np.ndarray
+    chosen: pa.DictionaryArray
+    met: pa.ListArray
 
 
 class Columns:
