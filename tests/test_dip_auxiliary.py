@@ -276,7 +276,14 @@ WORSE = {"dx_codes": ["A41.900", "J96.000"]}  # mcc
         (SICK, "A41.9C", None, 12000, (None, "A41.9C-1", True), ["A41.9C-1"]),
         (SICK, "K35.8C", "三级", 12000, (None, None, False), []),  # the suffix is of another row
         (WORSE, "A41.9C", "二级", 10000, (14400, "A41.9C-2", False), ["A41.9C-2"]),
-        (WORSE, "A41.9C", "三级", 10000, (None, "A41.9C-2", True), ["A41.9C-2"]),  # the cell has no such level
+        (
+            WORSE,
+            "A41.9C",
+            "三级",
+            10000,
+            (None, "A41.9C-2", True),
+            ["A41.9C-2"],
+        ),  # the cell has no such level
         (SICK, None, "三级", 10000, (None, None, False), []),
         (SICK, "0000", "三级", 10000, (None, None, False), []),  # ungrouped: no score to price
     ],
@@ -303,7 +310,13 @@ def test_highest_of_several_replacing_counts_and_an_unknown_one_hides_all() -> N
     assert [(row["own_coefficient"], row["own_subtype"], row["own_unknown"]) for row in found] == [
         (13000, "A", False), (15000, "B", False), (13000, "A", False), (13000, "A", False), (None, "C", True),
     ]  # fmt: skip
-    assert [row["own_met"] for row in found] == [["A"], ["A", "B"], ["A", "B"], ["A", "B", "C"], ["A", "B", "C"]]
+    assert [row["own_met"] for row in found] == [
+        ["A"],
+        ["A", "B"],
+        ["A", "B"],
+        ["A", "B", "C"],
+        ["A", "B", "C"],
+    ]
     assert {row["aux_coefficient"] for row in found} == {10000}
 
 

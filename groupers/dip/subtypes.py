@@ -136,7 +136,7 @@ class Subtypes:
             if own is not None:
                 number = np.where(row[met] >= 0, own[row[met]], -1)
                 keys.append((met * len(self.subtypes) + number)[number >= 0])
-        pairs = np.sort(np.concatenate(keys))
+        pairs = np.sort(np.concatenate(keys), kind="stable")  # merges: every part ascends already
         case, subtype = np.divmod(pairs, max(len(self.subtypes), 1))
         if levels is None:
             level = np.full(batch.num_rows, len(self._levels))
@@ -144,8 +144,10 @@ class Subtypes:
             level = _positions(levels, self._levels, len(self._levels), len(self._levels))
         value = self._coefficient[subtype, level[case]]
         replaces = self._replacing[subtype]
-        aux = self._highest(batch.num_rows, case[~replaces], subtype[~replaces], value[~replaces])
         own = self._highest(batch.num_rows, case[replaces], subtype[replaces], value[replaces])
+        if replaces.any():
+            case, subtype, value = case[~replaces], subtype[~replaces], value[~replaces]
+        aux = self._highest(batch.num_rows, case, subtype, value)
         factor = np.where(aux.met_any, aux.value, ONE)
         columns = {
             "aux_coefficient": pa.array(factor, mask=factor == UNKNOWN),
@@ -251,9 +253,11 @@ class Columns:
         if isinstance(atom, Member | Prefix):
             which, side = atom.subject.split("_")
             codes = self._codes[side]
-            _, row = _chosen(codes, which, self._side.member[:, self._side.columns[_key(atom)]])
+            wanted = self._side.member[:, self._side.columns[_key(atom)]]
+            if which == "principal":
+                return wanted[codes.principal(self._side.absent)]
             truth[:] = False
-            truth[row] = True
+            truth[_rows_with(codes, which, wanted)] = True
         elif isinstance(atom, Compare) and atom.column in self._numbers:
             numbers, known = self._numbers[atom.column]
             truth = COMPARISONS[atom.comparison](numbers, atom.value) & known
@@ -278,15 +282,12 @@ def _key(atom: Member | Prefix) -> str:
     return f"in {atom.list_name}" if isinstance(atom, Member) else f"startswith {atom.prefix}"
 
 
-def _chosen(codes: CodeLists, which: str, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and rows of the codes of a subject (principal | other | any) whose place is wanted."""
+def _rows_with(codes: CodeLists, which: str, wanted: np.ndarray) -> np.ndarray:
+    """The rows that have a code of the subject (other | any) whose place is wanted."""
     mark = wanted[codes.ids]
-    if which != "any":
-        first = np.zeros(len(codes.ids), dtype=bool)
-        first[codes.offsets[:-1][codes.lengths > 0]] = True
-        mark &= first if which == "principal" else ~first
-    position = np.flatnonzero(mark)
-    return position, np.searchsorted(codes.offsets, position, side="right") - 1
+    if which == "other":
+        mark[codes.offsets[:-1][codes.lengths > 0]] = False
+    return np.searchsorted(codes.offsets, np.flatnonzero(mark), side="right") - 1
 
 
 def _texts(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
