@@ -210,10 +210,14 @@ class _Speech:
             if _place(breaker, best.row, fee) != _place(breaker, other.row, fee):
                 before = f"{self.named(breakers[:number])}也相同，" if number else ""
                 left, right = (self.said(breaker, trial.row) for trial in (best, other))
-                return f"{same}{before}按“{_TIE_NAMES[breaker]}”，{best.row.row} {left}，{other.row.row} {right}"
+                return (
+                    f"{same}{before}按“{_TIE_NAMES[breaker]}”，{best.row.row} {left}，{other.row.row} {right}"
+                )
         if not breakers:
             return f"{same}没有规定优先次序，按病种编码 {best.row.row} 在前"
-        unseen = "（本例没有总费用，次均费用无从比较）" if fee is None and "nearest_mean_cost" in breakers else ""
+        unseen = (
+            "（本例没有总费用，次均费用无从比较）" if fee is None and "nearest_mean_cost" in breakers else ""
+        )
         return f"{same}{self.named(breakers)}也都相同{unseen}，按病种编码 {best.row.row} 在前"
 
     @staticmethod

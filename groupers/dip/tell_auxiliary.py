@@ -16,12 +16,12 @@ from groupers.drg.rules import Always, Compare, Condition, Hits, Member, SignedA
 NONE_MET = "未满足任何辅助分型，系数 1"
 SHOWN_PREFIXES = 6
 HOURS_PER_DAY = 24
-_SIGNS = {"==": "为", "!=": "不为", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+_SIGNS = {"==": "为", "!=": "不为", "<=": " ≤", ">=": " ≥", "<": " <", ">": " >"}
 _OPPOSITE = {"==": "!=", "!=": "==", "<=": ">", ">=": "<", "<": ">=", ">": "<="}
 _COLUMNS = {
     "age_years": ("年龄", "岁"), "age_days": ("天龄", "天"), "birth_weight_g": ("出生体重", "克"),
     "admission_weight_g": ("入院体重", "克"), "stay_days": ("住院", "天"), "icu_hours": ("重症监护", "小时"),
-    "ventilator_hours": ("使用呼吸机", "小时"), "icu_days": ("重症监护满", "天"), "cci": ("合并症指数（CCI）", ""),
+    "ventilator_hours": ("使用呼吸机", "小时"), "icu_days": ("重症监护天数（满 24 小时计 1 天）", ""), "cci": ("合并症指数（CCI）", ""),
     "sex": ("性别", ""), "discharge_way": ("离院方式", ""), "care_type": ("住院医疗类型", ""),
     "treatment_kind": ("治疗类别", ""), "department": ("出院科别", ""), "severity": ("并发症合并症程度", ""),
 }  # fmt: skip
@@ -75,7 +75,9 @@ class _Speech:
             return []
         chosen, coefficient = self.facts[f"{kind}_subtype"], self.facts[f"{kind}_coefficient"]
         if coefficient is None:
-            return [f"辅助分型 {chosen} 的系数未公布，无从知道哪个最高，本例不能定价（no_coefficient）；请补系数"]
+            return [
+                f"辅助分型 {chosen} 的系数未公布，无从知道哪个最高，本例不能定价（no_coefficient）；请补系数"
+            ]
         if len(met) == 1:
             return [f"计 {chosen}，系数 {_plain(coefficient)}，{use}"]
         equal = sum(one.coefficient_at(self.facts.get("level")) == coefficient for one in met)
@@ -124,8 +126,13 @@ class _Speech:
     def comparison(self, atom: Compare, negated: bool) -> str:
         name, unit = _COLUMNS[atom.column]
         sign = _OPPOSITE[atom.comparison] if negated else atom.comparison
-        missing = "或没有记录" if negated else ""  # a comparison with a missing value is false, its `not` true
-        told = f"{name}{_SIGNS[sign]} {self.value(atom.column, atom.value)} {unit}".rstrip()
+        missing = (
+            "或没有记录" if negated else ""
+        )  # a comparison with a missing value is false, its `not` true
+        gap = (
+            "" if (atom.column, str(atom.value)) in _VALUES else " "
+        )  # numbers stand apart from Chinese words
+        told = f"{name}{_SIGNS[sign]}{gap}{self.value(atom.column, atom.value)} {unit}".rstrip()
         own = self.own(atom.column)
         return f"{told}{missing}" if own is None else f"{told}（本例 {self.value(atom.column, own)}）"
 

@@ -113,7 +113,9 @@ def _rivals(catalogue: Catalogue) -> Iterator[_Rivals]:
         quiet: dict[Any, list[CoreRow]] = _sorted_out(beside, equal)
         for principal, of_key in by_principal.items():
             rows = of_key if principal else beside
-            partial = choices.related == "best_partial" and _can_be_partial(catalogue, principal, rows, beside)
+            partial = choices.related == "best_partial" and _can_be_partial(
+                catalogue, principal, rows, beside
+            )
             for same in _sorted_out(rows, equal, 2 if partial else None).values():
                 if len(same) > 1:
                     yield _Rivals(same, None, by_cost)
