@@ -144,21 +144,22 @@ class Subtypes:
             level = _positions(levels, self._levels, len(self._levels), len(self._levels))
         value = self._coefficient[subtype, level[case]]
         replaces = self._replacing[subtype]
-        own = self._highest(batch.num_rows, case[replaces], subtype[replaces], value[replaces])
+        replacing = self._highest(batch.num_rows, case[replaces], subtype[replaces], value[replaces])
         if replaces.any():
             case, subtype, value = case[~replaces], subtype[~replaces], value[~replaces]
-        aux = self._highest(batch.num_rows, case, subtype, value)
-        factor = np.where(aux.met_any, aux.value, ONE)
-        columns = {
+        multiplying = self._highest(batch.num_rows, case, subtype, value)
+        factor = np.where(multiplying.met_any, multiplying.value, ONE)
+        unknown = replacing.value == UNKNOWN
+        found = {
             "aux_coefficient": pa.array(factor, mask=factor == UNKNOWN),
-            "aux_subtype": aux.chosen,
-            "aux_met": aux.met,
-            "own_coefficient": pa.array(own.value, mask=~own.met_any | (own.value == UNKNOWN)),
-            "own_subtype": own.chosen,
-            "own_unknown": pa.array(own.value == UNKNOWN),
-            "own_met": own.met,
+            "aux_subtype": multiplying.chosen,
+            "aux_met": multiplying.met,
+            "own_coefficient": pa.array(replacing.value, mask=~replacing.met_any | unknown),
+            "own_subtype": replacing.chosen,
+            "own_unknown": pa.array(unknown),
+            "own_met": replacing.met,
         }
-        return pa.table(columns, schema=SCHEMA)
+        return pa.table(found, schema=SCHEMA)
 
     def _highest(self, cases: int, case: np.ndarray, subtype: np.ndarray, value: np.ndarray) -> Highest:
         """The highest coefficient of every case; of equal ones the first in the table. `case` ascends."""
