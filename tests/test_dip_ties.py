@@ -38,7 +38,7 @@ def code_alone_decides(
     """Whether the winner changes with the codes of the two rows."""
     known = one.mean_cost_fen is not None and two.mean_cost_fen is not None
     case = {
-        "dx_codes": [f"{one.dx4}00" if "." in one.dx4 else one.dx4],
+        "dx_codes": [f"{one.dx4}99" if "." in one.dx4 else one.dx4],  # under none of the longer prefixes
         "px_codes": [principal, *others],
         "total_fee_fen": one.mean_cost_fen if known else None,  # known and unlike means decide, others do not
     }

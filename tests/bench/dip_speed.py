@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import resource
 import statistics
 import sys
 import tempfile
@@ -179,33 +180,32 @@ def child(work: str, source: Path, target: Path) -> None:
 def compare(work: str, source: Path, folder: Path, cases: int, runs: int) -> None:
     """The work and its bare time in turn; one line of the table each, medians."""
     figures: dict[str, list[Figure]] = {f"bare {work}": [], work: []}
+    cpu: dict[str, list[float]] = {name: [] for name in figures}
     for _ in range(runs):
         for name, found in figures.items():
             target = written_by(folder, name)
-            found.append(
-                measure(
-                    [
-                        sys.executable,
-                        __file__,
-                        "--work",
-                        name,
-                        "--source",
-                        str(source),
-                        "--folder",
-                        str(target),
-                    ]
-                )
-            )
+            command = [sys.executable, __file__, "--work", name]
+            before = cpu_seconds()
+            found.append(measure([*command, "--source", str(source), "--folder", str(target)]))
+            cpu[name].append(cpu_seconds() - before)
     own, beside = figures[work], figures[f"bare {work}"]
     ratios = [mine.seconds / other.seconds for mine, other in zip(own, beside, strict=True)]
     for name, found in figures.items():
         seconds, peak = statistics.median(f.seconds for f in found), max(f.peak_gib for f in found)
         ratio = f"{statistics.median(ratios):6.2f}" if name == work else f"{1:6.2f}"
         print(
-            f"| {name:<22} | {seconds:7.2f} | {cases / seconds:10,.0f} | {peak:5.2f} | {ratio} |", flush=True
+            f"| {name:<22} | {seconds:7.2f} | {cases / seconds:10,.0f} | {statistics.median(cpu[name]):6.2f} "
+            f"| {peak:5.2f} | {ratio} |",
+            flush=True,
         )
     each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
     print(f"  {work}: each ratio {each}; {ends(written_by(folder, work))}", flush=True)
+
+
+def cpu_seconds() -> float:
+    """CPU time of all finished children: what a busy machine does not stretch."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def written_by(folder: Path, work: str) -> Path:
@@ -241,20 +241,9 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         source = options.source or folder / f"synth-{options.cases}"
         if not source.is_dir():
-            measure(
-                [
-                    DRGDIP,
-                    "synth",
-                    str(source),
-                    "--cases",
-                    str(options.cases),
-                    "--months",
-                    "2025-10",
-                    "--seed",
-                    "11",
-                ]
-            )
-        print(f"| {'work':<22} | {'s':>7} | {'cases/s':>10} | {'GiB':>5} | {'ratio':>6} |")
+            made = ["--cases", str(options.cases), "--months", "2025-10", "--seed", "11"]
+            measure([DRGDIP, "synth", str(source), *made])
+        print(f"| {'work':<22} | {'s':>7} | {'cases/s':>10} | {'CPU s':>6} | {'GiB':>5} | {'ratio':>6} |")
         for work in ("match", "match by cost", "match and aux"):
             compare(work, source, folder, options.cases, options.runs)
 
