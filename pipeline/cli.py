@@ -138,7 +138,7 @@ def synth(
     target: Annotated[Path, typer.Argument(metavar="文件夹", help="写到哪个文件夹（须不存在）。")],
     cases: Annotated[int, typer.Option("--cases", min=1, help="病例数。")] = 20_000,
     months: Annotated[
-        str, typer.Option("--months", help="结算月份，逗号分隔，如 2025-09,2025-10。")
+        str, typer.Option("--months", help="结算月份，逗号分隔，连续的用 .. 相连，如 2022-01..2024-12。")
     ] = "2025-10",
     seed: Annotated[int, typer.Option("--seed", help="随机种子；同种子同字节。")] = 1,
     hospitals: Annotated[int, typer.Option("--hospitals", min=1, help="医院数。")] = 12,
@@ -150,11 +150,9 @@ def synth(
 
     from pipeline.progress import stages
     from pipeline.synth import synthesise
-    from pipeline.yardstick import period_days
+    from pipeline.yardstick import months_of
 
-    wanted = [month.strip() for month in months.split(",")]
-    for month in wanted:
-        period_days(month)
+    wanted = months_of(months)
     with stages(quiet=as_json) as tick:
         done = 0
 

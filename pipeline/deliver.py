@@ -132,7 +132,9 @@ def write_hospital(one: Hospital) -> None:
             .alias("ratio"),
             (
                 pl.col("family").replace_strict(FAMILY_NAMES)
-                + pl.when("is_base").then(pl.lit("（基础病组）" if one.head.kind == "drg" else "（基层病种）")).otherwise(pl.lit(""))
+                + pl.when("is_base")
+                .then(pl.lit("（基础病组）" if one.head.kind == "drg" else "（基层病种）"))
+                .otherwise(pl.lit(""))
             ).alias("rule_text"),
         )
         .collect()

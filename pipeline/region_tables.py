@@ -180,8 +180,10 @@ def _day_of(path: Path, row: dict[str, str], column: str) -> dt.date:
     try:
         return dt.date.fromisoformat(row[column])
     except ValueError as error:
+        title = TITLES.get(path.name, path.name)
         raise ConfigurationError(
-            f"{TITLES.get(path.name, path.name)}日期有误：{path}，`{row['hospital_id']}` 的 {column} 为 `{row[column][:20]}`；请写作 2025-01-01"
+            f"{title}日期有误：{path}，`{row['hospital_id']}` 的 {column} 为 `{row[column][:20]}`；"
+            "请写作 2025-01-01"
         ) from error
 
 

@@ -69,7 +69,8 @@ def write_region_workbook(
     `hospital_payment`, `groups` (group_summary) and `rejected` are those of all hospitals. `balance` has one
     row per hospital: hospital_id, hospital_name, and in_, paid_, refused_, held_ each with rows, fee_fen,
     fund_fen (the recorded fund; a reversal counts as one row with negative money). A gap is shown, not
-    raised: the run's audit raises it. `alliances`: alliance_id, alliance_name, hospital_id, role on the last day. Raises AuditBroken where a hospital's steps do not add up.
+    raised: the run's audit raises it. `alliances`: alliance_id, alliance_name,
+    hospital_id, role on the last day. Raises AuditBroken where a hospital's steps do not add up.
     """
     payment = signed(hospital_payment)
     with open_book(path, f"{heading.region}{heading.month}拨付汇总表", heading.run, heading.created) as book:

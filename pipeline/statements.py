@@ -129,8 +129,7 @@ DECIMALS = ("weight_total", "points_total")
 def sums(frame: pl.DataFrame, names: Sequence[str] = SIGNED) -> dict[str, Any]:
     """Exact column sums (integers, or Decimal for the weight) with their CMI; 0 for a frame without rows."""
     row: dict[str, Any] = {
-        name: sum(frame[name].drop_nulls().to_list(), Decimal(0) if name in DECIMALS else 0)
-        for name in names
+        name: sum(frame[name].drop_nulls().to_list(), Decimal(0) if name in DECIMALS else 0) for name in names
     }
     if "weight_total" in names:
         # One row's CMI is the payment table's own, so that the two files tie to the last digit.
@@ -174,8 +173,12 @@ LINES = (
     Line("周转金抵扣", "revolving_step_fen"),
     Line("质量保证金", "deposit_step_fen", how="−({prepay_fen}) × 保证金比例，为负不扣"),
     Line("负数结转下期", "carried_step_fen"),
-    Line("本期应付", "payable_fen",
-         how="＋".join(f"({{{name}}})" for name in ("prepay_fen", *STEPS_AFTER_PREPAY)), strong=True),
+    Line(
+        "本期应付",
+        "payable_fen",
+        how="＋".join(f"({{{name}}})" for name in ("prepay_fen", *STEPS_AFTER_PREPAY)),
+        strong=True,
+    ),
 )
 
 

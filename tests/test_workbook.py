@@ -53,7 +53,7 @@ def payment(hospital: str = "H001", name: str = "示例市人民医院") -> pl.D
                 "cases": 200 if code == "310" else 3, "rejected_rows": 2, "held_rows": 1, "low_cases": 4,
                 "high_cases": 5, "ungrouped_cases": 1, "ambiguous_cases": 1,
                 "weight_total": Decimal("246.9135") if code == "310" else Decimal("1.0000"),
-                "cmi": Decimal("1.2346") if code == "310" else Decimal("0.3333"),
+                "cmi": Decimal("1.2346") if code == "310" else Decimal("0.3333"), "points_total": None,
                 "total_fee_fen": 2 * FUND[code], "pool_fund_fen": FUND[code] + 7, "standard_fen": 2 * FUND[code] - 3,
                 "fund_fen": FUND[code], "prepay_fen": PREPAY[code], "audit_deduction_fen": AUDIT[code],
                 "revolving_offset_fen": REVOLVING[code], "deposit_fen": DEPOSIT[code],
@@ -322,10 +322,15 @@ def alliances(*members: tuple[str, str]) -> pl.DataFrame:
 
 
 def test_an_alliance_is_summed_for_its_lead(tmp_path: Path) -> None:
-    sheet = region(tmp_path / "r.xlsx", alliances=alliances(("H002", "lead"), ("H001", "member")))["医共体汇总"]
+    sheet = region(tmp_path / "r.xlsx", alliances=alliances(("H002", "lead"), ("H001", "member")))[
+        "医共体汇总"
+    ]
     rows = [[cell.value for cell in row] for row in sheet.iter_rows(min_row=3)]
     header, lead, member, total = rows[0], *rows[1:4]
-    assert [row[:3] for row in (lead, member)] == [["甲县医共体", "牵头", "H002"], ["甲县医共体", "成员", "H001"]]
+    assert [row[:3] for row in (lead, member)] == [
+        ["甲县医共体", "牵头", "H002"],
+        ["甲县医共体", "成员", "H001"],
+    ]
     assert total[:3] == ["甲县医共体", "合计", None]
     for name in ("病例数", "核定统筹基金", "本期应付"):
         place = header.index(name)
@@ -335,8 +340,12 @@ def test_an_alliance_is_summed_for_its_lead(tmp_path: Path) -> None:
 
 def region(path: Path, **changed: Any) -> Any:
     both = pl.concat([payment("H002", "乙医院"), payment("H001", "甲医院")])
-    given = {"groups": groups("H001", "H002"), "rejected": rejected(), "balance": balance(),
-             "alliances": alliances()} | changed
+    given = {
+        "groups": groups("H001", "H002"),
+        "rejected": rejected(),
+        "balance": balance(),
+        "alliances": alliances(),
+    } | changed
     write_region_workbook(path, HEADING, both, **given)
     return openpyxl.load_workbook(path)
 
