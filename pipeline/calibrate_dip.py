@@ -16,14 +16,13 @@ import duckdb
 import numpy as np
 
 from groupers.codes import load_code_tables
-from groupers.dip.catalogue import Catalogue, DipChoices, Exclusion
+from groupers.dip.catalogue import Catalogue, CoreRow, DipChoices, Exclusion, PooledRow
 from groupers.dip.load import load_catalogue
 from groupers.dip.write import dx4_names, write_catalogue
 from pipeline.calibrate_candidates import CandidateFinder, Candidates
 from pipeline.calibrate_cost import Cost, costs_of
 from pipeline.calibrate_evidence import Built, catalogue_tables, documents, manifest
 from pipeline.calibrate_history import (
-    CodeSpace,
     History,
     HistoryReader,
     history_of,
@@ -31,6 +30,7 @@ from pipeline.calibrate_history import (
     stage_cases,
     stage_history,
 )
+from pipeline.calibrate_places import CodeSpace
 from pipeline.calibrate_report import report
 from pipeline.calibrate_rows import (
     LIBRARY,
@@ -138,7 +138,7 @@ def _build(
     tick("入组", 0, 0)
     assigned = assign(combinations, drafts, choices, rules.threshold)
     pooled = pool(combinations, assigned.row == NONE, library, local, rules.pooled_threshold)
-    rows = [*(draft.row for draft in assigned.drafts), *pooled.rows]
+    rows: list[CoreRow | PooledRow] = [*(draft.row for draft in assigned.drafts), *pooled.rows]
     if not rows:
         raise InputError(
             f"历史记录成不了任何病种：可用病例 {history.cases} 例，核心病种临界值 {rules.threshold} 例，"

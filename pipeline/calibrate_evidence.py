@@ -50,7 +50,9 @@ class Built:
     @cached_property
     def before(self) -> dict[Key, CoreRow | PooledRow]:
         """Rows of the last version by what they stand for; their codes may have been others."""
-        every = [*self.previous.core, *self.previous.pooled] if self.previous else []
+        every: list[CoreRow | PooledRow] = []
+        if self.previous:
+            every = [*self.previous.core, *self.previous.pooled]
         return {key_of(row): row for row in every}
 
     @cached_property
@@ -242,13 +244,14 @@ def _dropped(built: Built) -> Iterator[list[str]]:
             told,
             row.name,
         ]
-    for row, cases in built.pooled_dropped:
+    for pooled, cases in built.pooled_dropped:
         told = _thin(cases, built.rules.pooled_threshold)
-        yield [row.row, POOLED, row.dx3, "", "", str(cases), told, row.name]
+        yield [pooled.row, POOLED, pooled.dx3, "", "", str(cases), told, pooled.name]
     here = {one.row.row for one in built.rows} | {row.row for row, _ in built.pooled_dropped}
-    for row in built.library.pooled if built.library else ():
-        if row.row not in here:
-            yield [row.row, LIBRARY, row.dx3, "", "", "0", _thin(0, built.rules.pooled_threshold), row.name]
+    for unused in built.library.pooled if built.library else ():
+        if unused.row not in here:
+            told = _thin(0, built.rules.pooled_threshold)
+            yield [unused.row, LIBRARY, unused.dx3, "", "", "0", told, unused.name]
 
 
 def _thin(cases: int, threshold: int) -> str:

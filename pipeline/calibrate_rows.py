@@ -26,7 +26,8 @@ from groupers.dip.load import CONSERVATIVE
 from groupers.dip.match import Matcher
 from groupers.dip.write import row_name
 from groupers.scheme import Manifest
-from pipeline.calibrate_history import ABSENT, CodeSpace
+from pipeline.calibrate_history import ABSENT
+from pipeline.calibrate_places import CodeSpace
 
 NONE = -1
 SLICE = 500_000
@@ -190,8 +191,8 @@ class RowCodes:
     """Codes of rows: the library's own, else made from the row's key, so that no number depends on its neighbours."""
 
     def __init__(self, library: Catalogue | None) -> None:
-        rows = [*library.core, *library.pooled] if library else []
-        self._taken = {row.row for row in rows}
+        core, pooled = (library.core, library.pooled) if library else ((), ())
+        self._taken = {row.row for row in core} | {row.row for row in pooled}
 
     def of(self, code: str) -> str:
         """The code, marked where a library row of another key has it."""
@@ -215,6 +216,10 @@ class LocalRows:
 
     def __init__(self, tables: CodeTables, dx_names: dict[str, str], codes: RowCodes) -> None:
         self._tables, self._dx_names, self._codes = tables, dx_names, codes
+        # The tables have no names of categories: the whole or the unspecified subcategory speaks for its category.
+        first = {dx3_of(dx4): name for dx4, name in sorted(dx_names.items(), reverse=True)}
+        general = {dx3_of(dx4): name for dx4, name in dx_names.items() if dx4[3:] in (".9", ".x")}
+        self._dx3_names = first | general
 
     def core(self, dx4: str, principal: str, related: Sequence[str]) -> Draft:
         """A local core row; `related` are all asked for."""
@@ -244,13 +249,8 @@ class LocalRows:
             score=None,
             mean_cost_fen=None,
             flags=frozenset(),
-            name=f"{self._dx3_name(dx3)}：{pooled_class}",
+            name=f"{self._dx3_names[dx3]}等（{dx3}）：{pooled_class}",
         )
-
-    def _dx3_name(self, dx3: str) -> str:
-        of_category = [dx4 for dx4 in self._dx_names if dx3_of(dx4) == dx3]
-        general = [dx4 for dx4 in of_category if dx4 in (f"{dx3}.x", f"{dx3}.9")]
-        return f"{self._dx_names[(general or sorted(of_category))[0]]}等（{dx3}）"
 
 
 @dataclass(frozen=True)
