@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from groupers.dip.catalogue import Catalogue
-from pipeline.calibrate_cost import Cost, percent, weighted_mean
+from pipeline.calibrate_cost import Cost, signed_percent, weighted_mean
 from pipeline.calibrate_rows import Combinations, Draft, LocalRows
 from pipeline.calibrate_rules import Rules
 
@@ -160,9 +160,10 @@ class CandidateFinder:
     def _why_not(self, mean: Fraction, before: Fraction | None) -> str:
         if before is None:
             return f"单做主要手术的病例不足 {self._rules.threshold} 例，费用无从比较"
-        if raises_enough(mean, before, Fraction(self._rules.related_rise)):
+        rise = Fraction(self._rules.related_rise)
+        if raises_enough(mean, before, rise):
             return ""
-        return f"次均费用比不做该相关手术（单项病种）上升 {_rise(mean, before)}，不到 {_share(self._rules)}"
+        return f"次均费用比不另做该相关手术时变动 {signed_percent(mean / before - 1)}，不到 {signed_percent(rise)}"
 
     def _doubles(self, accepted: dict[int, Fraction], costs_of: CostsOf) -> tuple[list[Draft], list[Refused]]:
         """Rows of two related procedures, each of which has a row: dearer than the dearer of the two."""
@@ -229,15 +230,3 @@ def _couples(owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         apart += 1
     none = np.zeros(0, dtype=np.int64)
     return np.concatenate([none, *firsts]), np.concatenate([none, *seconds])
-
-
-def _rise(mean: Fraction, before: Fraction) -> str:
-    grown = mean / before - 1
-    if grown < 0:
-        return f"-{percent(-grown.numerator, grown.denominator)}"
-    return percent(grown.numerator, grown.denominator)
-
-
-def _share(rules: Rules) -> str:
-    rise = Fraction(rules.related_rise)
-    return percent(rise.numerator, rise.denominator)

@@ -127,3 +127,11 @@ def percent(part: int, whole: int) -> str:
     """A share as a percentage with two digits, cut."""
     share = Decimal(part * 10_000 // whole if whole else 0).scaleb(-2)
     return f"{share.quantize(Decimal('0.01'), rounding=ROUND_DOWN)}%"
+
+
+def signed_percent(moved: Fraction) -> str:
+    """A relative change in percent with two digits: `+3.25%`."""
+    if not moved:
+        return "0.00%"
+    size = (2 * abs(moved.numerator) * 10_000 + moved.denominator) // (2 * moved.denominator)
+    return f"{'-' if moved < 0 else '+'}{plain(Decimal(size).scaleb(-2))}%"

@@ -12,7 +12,7 @@ from typing import Any
 
 from groupers.dip.auxiliary import default_auxiliary
 from groupers.dip.catalogue import FLAGS, Catalogue, CoreRow, DipChoices, Exclusion, PooledRow
-from pipeline.calibrate_cost import Cost, Sums, half_away, plain
+from pipeline.calibrate_cost import Cost, Sums, half_away, plain, signed_percent
 from pipeline.calibrate_history import History
 from pipeline.calibrate_rows import LIBRARY, POOLED, Draft, related_text
 from pipeline.calibrate_rules import MOST_DIGITS, Rules
@@ -261,14 +261,6 @@ def _thin(cases: int, threshold: int) -> str:
 def yuan(fen: Fraction) -> str:
     """Yuan with two decimals, rounded half away from zero to the fen."""
     return plain(half_away(fen / 100, 2))
-
-
-def signed_percent(moved: Fraction) -> str:
-    """A relative change in percent with two digits: `+3.25%`."""
-    if not moved:
-        return "0.00%"
-    size = (2 * abs(moved.numerator) * 10_000 + moved.denominator) // (2 * moved.denominator)
-    return f"{'-' if moved < 0 else '+'}{plain(Decimal(size).scaleb(-2))}%"
 
 
 def latest_year(rows: Sequence[Scored], year: int) -> list[tuple[int, Fraction]]:

@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from groupers.dip.catalogue import CoreRow
 from groupers.dip.lint import BASE
-from pipeline.calibrate_cost import Cost, half_away, percent, plain
-from pipeline.calibrate_evidence import Built, latest_year, signed_percent, yuan
+from pipeline.calibrate_cost import Cost, half_away, percent, plain, signed_percent
+from pipeline.calibrate_evidence import Built, latest_year, yuan
 from pipeline.calibrate_history import REASONS, YEAR_MONTHS, Month
 from pipeline.calibrate_rows import LIBRARY, LOCAL
 from pipeline.calibrate_rules import Rules

@@ -86,6 +86,8 @@ def build(
     for case in used:
         members[_row_of(full, case)].append(case)
     twin.ungrouped = len(members.pop("0000", []))
+    if not members:
+        return twin
     keys: dict[str, tuple[Key, str, frozenset[str]]] = {}
     for row, origin in core:
         keys[row.row] = (_key(row), origin, row.flags)
@@ -101,7 +103,7 @@ def _usable(
 ) -> list[_Used]:  # fmt: skip
     left: dict[str, int] = defaultdict(int)
     taken_back = {case["reverses"] for case in cases if case["reverses"]}
-    seen: list[Case] = []
+    seen: set[str] = set()
     good: list[tuple[Case, str]] = []
     for case in cases:
         alike = [other for other in cases if case["case_id"] and other["case_id"] == case["case_id"]]
@@ -113,9 +115,9 @@ def _usable(
         dx = case["dx_codes"][0] if case["dx_codes"] else None
         if not case["case_id"]:
             reason = "no_case_id"
-        elif any(other != case for other in alike):
+        elif any(_content(other, rules) != _content(case, rules) for other in alike):
             reason = "repeated_differing"
-        elif case in seen:
+        elif case["case_id"] in seen:
             reason = "repeated_alike"
         elif case["reverses"]:
             reason = "reversal"
@@ -137,9 +139,9 @@ def _usable(
             reason = "excluded"
         else:
             good.append((case, level))
-            seen.append(case)
+            seen.add(case["case_id"])
             continue
-        seen.append(case)
+        seen.add(case["case_id"])
         left[reason] += 1
     last = max((_month(case["discharge_date"]) for case, _ in good), default=0)
     used = []
@@ -155,6 +157,16 @@ def _usable(
         used.append(_Used(case["dx_codes"][0], px, fee, level, len(rules.year_weights) - 1 - ago))
     twin.left_out = dict(left)
     return used
+
+
+def _content(case: Case, rules: Any) -> tuple[Any, ...]:
+    """What is used of a row: rows that differ in nothing of it are one row sent twice."""
+    fee = case["total_fee_fen"] or 0
+    if rules.fee == "total_less_separate":
+        fee -= case["separate_items_fen"] or 0
+    px = [code for code in case["px_codes"] or [] if code]
+    dx = case["dx_codes"][0] if case["dx_codes"] else None
+    return case["hospital_id"], case["discharge_date"], dx, px[:1], set(px[1:]), fee, case["reverses"]
 
 
 def _month(day: dt.date) -> int:
