@@ -27,6 +27,7 @@ from pipeline.query import parquet_view, rows, statement, store
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import Region
 from pipeline.tables import DISCHARGES
+from pipeline.validate import MOST_FEN
 
 NO_PRINCIPAL, NOT_IN_TABLE = -(2**31), 1 - 2**31  # a row without principal diagnosis; with one of no table
 ABSENT, UNKNOWN = -1, -2  # no procedure; one of no class that no row asks for
@@ -45,6 +46,7 @@ REASONS = {
     "unknown_hospital": "医院在出院之日不在地区的医院表里",
     "unknown_level": "医院在出院之日的级别不在地区的级别之列",
     "no_fee": "费用为空、为零或为负",
+    "absurd_fee": "费用超过一亿元",
     "no_principal": "没有主要诊断",
     "unknown_principal": "主要诊断不在编码表内",
     "excluded": "主要诊断不按病种付费（排除目录）",
@@ -59,17 +61,8 @@ HISTORY = pa.schema(
         ("procedure", pa.int32()), ("others", pa.binary()), ("fee_fen", pa.int64()), ("reason", pa.string()),
     ]
 )  # fmt: skip
-_ROW_REASONS = pa.array(
-    [
-        "no_date",
-        "unknown_hospital",
-        "unknown_level",
-        "no_fee",
-        "no_principal",
-        "unknown_principal",
-        "excluded",
-    ]
-)
+# What a row shows by itself; the other reasons need the whole history.
+_ROW_REASONS = list(REASONS)[list(REASONS).index("no_date") : list(REASONS).index("too_old")]
 
 
 class HistoryReader:
@@ -94,14 +87,14 @@ class HistoryReader:
         procedure, others = self._procedures(self._px.read(batch.column("px_codes"), clinical))
         fee, paid = self._fees(batch)
         # The order is that of _ROW_REASONS.
-        faults = [~dated, ~held, level < 0, ~paid, diagnosis == NO_PRINCIPAL, diagnosis == NOT_IN_TABLE,
-                  diagnosis < 0]  # fmt: skip
+        faults = [~dated, ~held, level < 0, ~paid, fee > MOST_FEN, diagnosis == NO_PRINCIPAL,
+                  diagnosis == NOT_IN_TABLE, diagnosis < 0]  # fmt: skip
         reason = np.select(faults, range(len(faults)), default=-1).astype(np.int32)
         month = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
         columns = [
             np.arange(piece.start, piece.start + batch.num_rows), _filled(batch.column("case_id")),
             _filled(batch.column("reverses")), hospital, level, day, month, diagnosis, procedure, others, fee,
-            _ROW_REASONS.take(pa.array(reason, mask=reason < 0)),
+            pa.array(_ROW_REASONS).take(pa.array(reason, mask=reason < 0)),
         ]  # fmt: skip
         arrays = [
             pa.array(column).cast(field.type) if isinstance(column, np.ndarray) else column

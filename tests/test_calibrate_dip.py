@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+import yaml
 from calibrate_fixtures import (
     ANGIOGRAM,
     APPENDIX,
@@ -21,6 +25,7 @@ from calibrate_fixtures import (
     a_region,
     built_from,
     by_row,
+    rules_text,
     rules_with,
     small_library,
     stay,
@@ -29,7 +34,7 @@ from calibrate_fixtures import (
     write_history,
     year_round,
 )
-from conftest import bytes_of
+from conftest import bytes_of, in_process
 from reference.match_case import match_case
 
 from groupers.codes import load_code_tables
@@ -40,7 +45,9 @@ from pipeline.calibrate_candidates import raises_enough
 from pipeline.calibrate_cost import Cost, Sums, half_away, square_root
 from pipeline.calibrate_dip import Order, build_catalogue
 from pipeline.calibrate_evidence import Built
+from pipeline.calibrate_rules import load_rules
 from pipeline.calibrate_score import Scored, scale_of, score_rows
+from pipeline.errors import ConfigurationError, InputError
 
 YUAN = 100
 LONE = f"I63.9:{REPAIR}"
@@ -277,6 +284,8 @@ def test_coefficient_of_a_level_with_few_cases(tmp_path: Path, changes: dict[str
         ({"cv_at_most": "0.0817"}, True),
         ({"least_cases_per_level": 21}, False),
         ({"cv_at_most": "0.05", "levels": ["二级", "三级"]}, True),  # 1000 and 1100: CV 50 / 1050 = 0.0476
+        ({"cv_at_most": "0.1", "levels": ["一级", "三级"]}, True),  # 900 and 1100: CV 100 / 1000 exactly
+        ({"cv_at_most": "0.0999", "levels": ["一级", "三级"]}, False),
         (None, False),
     ],
 )
@@ -284,6 +293,12 @@ def test_base_diseases(tmp_path: Path, base: dict[str, Any] | None, flagged: boo
     build(tmp_path, levels((20, 900), (20, 1000), (20, 1100)), base=base)
     assert by_row(tmp_path / "out", "core.csv")["I63.9C"]["flags"] == ("基层病种" if flagged else "")
     assert (coefficients(tmp_path / "out", "I63.9C") == ["1.0000"] * 3) == flagged
+
+
+def test_pooled_rows_are_no_base_diseases(tmp_path: Path) -> None:
+    # 基层病种 are chosen among diseases; what is pooled costs alike by chance.
+    rows = build(tmp_path, levels((20, 1000), (20, 1000), (20, 1000)), threshold=61)
+    assert rows["I63M"].cost.total().cases == 60 and not rows["I63M"].flags
 
 
 def test_fee(tmp_path: Path) -> None:
@@ -318,6 +333,27 @@ def test_library_rows_keep_code_name_and_flags_and_need_no_rise(tmp_path: Path, 
     assert table(tmp_path / "out", "exclusions.csv") == [{"prefix": "Z38", "reason": "新生儿登记"}]
 
 
+def test_rows_that_ask_most_are_dropped_first(tmp_path: Path, library: Path) -> None:
+    # L4 asks two related procedures and has 6 cases, L3 asks one and has 10: with L4 gone it has 16.
+    cases = stays(10, STROKE, REPAIR, ANGIOGRAM) + stays(6, STROKE, REPAIR, ANGIOGRAM, LYSIS)
+    built = built_from(tmp_path, [*year_round(), *cases], rules_with(), library=library)
+    assert {one.row.row: one.cost.total().cases for one in built.rows} == {"L3": 16, "I10.xC": 24}
+    assert by_row(tmp_path / "out", "dropped.csv")["L4"]["n"] == "6"
+
+
+def test_library_base_diseases_stay_alike_where_none_are_chosen(tmp_path: Path) -> None:
+    # base: null leaves the library's own flag, and 同城同病同价 its equal coefficients.
+    previous = built_from(
+        tmp_path / "a", [*year_round(), *levels((20, 1000), (20, 1000), (20, 1000))], rules_with()
+    )
+    assert "基层病种" in {flag for one in previous.rows for flag in one.flags}
+    cases = [*year_round(), *levels((20, 1000), (20, 1000), (20, 5000))]
+    built_from(tmp_path / "b", cases, rules_with(base=None), library=tmp_path / "a" / "out")
+    assert coefficients(tmp_path / "b" / "out", "I63.9C") == ["1.0000"] * 3
+    built_from(tmp_path / "c", cases, rules_with(), library=tmp_path / "a" / "out")
+    assert by_row(tmp_path / "c" / "out", "core.csv")["I63.9C"]["flags"] == ""
+
+
 def test_previous_version_gives_exclusions_and_changes(tmp_path: Path) -> None:
     first = [*year_round(), *stays(24, STROKE, fee=3000 * YUAN), stay("K35.800")]
     built_from(tmp_path / "a", first, rules_with())
@@ -331,6 +367,96 @@ def test_previous_version_gives_exclusions_and_changes(tmp_path: Path) -> None:
         "I63.9C": "changed", "I10.xC": "changed", "J18M": "new", "K35M": "gone",
     }  # fmt: skip
     assert [row.row for row in built.gone] == ["K35M"]
+
+
+# --- the command
+
+
+def test_command_tells_the_numbers_as_json(tmp_path: Path) -> None:
+    of_demo = {"H1": "H44990100009", "H2": "H44990200004", "H3": "H44990100001"}
+    cases = [case | {"hospital_id": of_demo[case["hospital_id"]]} for case in mixed()]
+    history = write_history(tmp_path / "history", cases)
+    words = [
+        "calibrate",
+        "dip-catalogue",
+        "--history",
+        history,
+        "--region",
+        "demo-rate",
+        "--as",
+        "city",
+        "--json",
+    ]
+    said = in_process(*words, "--out", tmp_path / "city", "--from-nothing", "--effective-from", "2026-01-01")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert told["rows"] == told["cases"] == told["core_cases"] + told["pooled_cases"] == 500
+    manifest = load_catalogue(str(tmp_path / "city")).manifest
+    assert (manifest.name, str(manifest.effective_from)) == ("city", "2026-01-01")
+    # Without --from-nothing it starts from the national library.
+    assert in_process(*words, "--out", tmp_path / "national").code == 0
+    assert any(row["origin"] == "library" for row in table(tmp_path / "national", "dropped.csv"))
+
+
+def test_command_refuses_a_day_that_is_none(tmp_path: Path) -> None:
+    words = ["calibrate", "dip-catalogue", "--history", tmp_path, "--region", "demo-rate", "--as", "city"]
+    said = in_process(*words, "--out", tmp_path / "city", "--effective-from", "2026-02-30")
+    assert said.code == 2 and "`2026-02-30`；应写作" in said.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"threshold": 0}, "项 `threshold` 的值不合要求，实为 `0`"),
+        ({"trim": {"low": "0.975", "high": "0.025"}}, "low 0.975 应小于 high 0.025"),
+        ({"score": {"method": "benchmark"}}, "method 为 benchmark 时要写 benchmark_row"),
+        ({"sources": {"trim": ""}}, "sources 里没有 trim 的出处"),
+        ({"sources": {"trimm": "示范取值"}}, "不认识的项 trimm"),
+        ({"year_weights": []}, "项 `year_weights` 的值不合要求"),
+    ],
+)
+def test_rules_that_say_nothing_usable(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump(rules_text(**changes), allow_unicode=True), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        load_rules(path)
+
+
+def test_rules_name_a_level_that_the_region_has_not(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"base\.levels 有地区没有的级别：`特级`"):
+        built_from(tmp_path, year_round(), rules_with(base={"levels": ["特级"]}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "cases", "told"),
+    [
+        (
+            {"shortest_history_months": 13},
+            year_round(),
+            "只有 12 个月有可用病例（2024-01 至 2024-12），至少要 13 个月",
+        ),
+        ({"fewest_hospitals": 3}, year_round(), "只来自 2 家医院，至少要 3 家"),
+        ({"threshold": 50, "pooled_threshold": 50}, year_round(), "历史记录成不了任何病种：可用病例 24 例"),
+        ({}, [stay(STROKE, fee=0)], "历史记录没有一行可用"),
+        ({}, [stay(STROKE, hospital="H9")], "历史记录的医院级别全部未知"),
+    ],
+)
+def test_history_that_carries_no_catalogue(
+    tmp_path: Path, changes: dict[str, Any], cases: list[Case], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        built_from(tmp_path, cases, rules_with(**changes))
+    assert not (tmp_path / "out").exists()
+
+
+def test_history_without_the_separate_amount_that_the_rules_ask_for(tmp_path: Path) -> None:
+    history = write_history(tmp_path / "history", year_round())
+    (file,) = history.iterdir()
+    pq.write_table(pq.read_table(file).drop_columns(["separate_items_fen"]), file)
+    with pytest.raises(InputError, match="缺 `separate_items_fen`（除外支付金额）"):
+        build_catalogue(
+            history, a_region(), rules_with(fee="total_less_separate"), Order("x", tmp_path / "out")
+        )
 
 
 # --- the written folder

@@ -63,7 +63,7 @@ def histories(draw: st.DrawFn) -> list[Case]:
         for _ in range(draw(st.integers(12, 60)))
     ]  # fmt: skip
     changes: list[dict[str, Any]] = [
-        {"total_fee_fen": 0}, {"total_fee_fen": None}, {"hospital_id": "H9"}, {"hospital_id": "H4"},
+        {"total_fee_fen": 0}, {"total_fee_fen": 2**63 - 1}, {"total_fee_fen": None}, {"hospital_id": "H9"}, {"hospital_id": "H4"},
         {"discharge_date": None}, {"dx_codes": []}, {"case_id": None}, {"px_codes": None, "case_id": "without"},
         {"case_id": cases[0]["case_id"]}, {"reverses": cases[1]["case_id"], "total_fee_fen": -1},
         {"separate_items_fen": 3_000}, {"separate_items_fen": 10_000}, {"discharge_date": dt.date(1999, 12, 31)},

@@ -131,6 +131,8 @@ def _usable(
             reason = "unknown_level"
         elif fee is None or fee <= 0:
             reason = "no_fee"
+        elif fee > 10_000_000_000:  # one hundred million yuan, as `absurd_amount` of docs/findings.md
+            reason = "absurd_fee"
         elif not dx:
             reason = "no_principal"
         elif dx not in tables.diagnosis_names:
