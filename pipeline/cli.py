@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer._click import exceptions as mistakes  # typer carries its own click and exports only a part
 
+from pipeline.cli_calibrate import calibrate_app
 from pipeline.cli_schemes import AsJson, schemes_app
 from pipeline.cli_schemes import print_json as _print_json
 from pipeline.errors import InputError, UserError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True)
 app.add_typer(schemes_app, name="schemes")
+app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(regions_app, name="regions")
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
