@@ -26,8 +26,7 @@ from pipeline.errors import InputError
 from pipeline.query import parquet_view, rows, statement, store
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import Region
-from pipeline.tables import DISCHARGES
-from pipeline.validate import MOST_FEN
+from pipeline.tables import DISCHARGES, MOST_FEN
 
 NO_PRINCIPAL, NOT_IN_TABLE = -(2**31), 1 - 2**31  # a row without principal diagnosis; with one of no table
 ABSENT, UNKNOWN = -1, -2  # no procedure; one of no class that no row asks for
