@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -46,10 +48,10 @@ from pipeline.calibrate_candidates import raises_enough
 from pipeline.calibrate_cost import Cost, Sums, half_away, square_root
 from pipeline.calibrate_dip import Order, build_catalogue
 from pipeline.calibrate_evidence import Built
-from pipeline.calibrate_history import stage_history
 from pipeline.calibrate_rules import load_rules
 from pipeline.calibrate_score import Scored, scale_of, score_rows
 from pipeline.errors import ConfigurationError, InputError
+from pipeline.query import engine
 
 YUAN = 100
 LONE = f"I63.9:{REPAIR}"
@@ -401,14 +403,17 @@ def test_command_tells_the_numbers_as_json(tmp_path: Path) -> None:
 
 
 def test_the_engine_draws_no_bar_on_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # DuckDB draws one there whenever a statement takes seconds, which would spoil --json.
+    # Under `python -c` DuckDB draws one there whenever a statement takes seconds, which would spoil --json.
     drawn = []
 
-    def look(con: duckdb.DuckDBPyConnection, *rest: Any) -> None:
-        drawn.append(con.sql("SELECT current_setting('enable_progress_bar')").fetchall())
-        stage_history(con, *rest)
+    @contextmanager
+    def drawing(spill: Path, memory: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        with engine(spill, memory) as con:
+            con.execute("SET enable_progress_bar = true")
+            yield con
+            drawn.append(con.sql("SELECT current_setting('enable_progress_bar')").fetchall())
 
-    monkeypatch.setattr("pipeline.calibrate_dip.stage_history", look)
+    monkeypatch.setattr("pipeline.calibrate_dip.engine", drawing)
     built_from(tmp_path, year_round(), rules_with())
     assert drawn == [[(False,)]]
 
