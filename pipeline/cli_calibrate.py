@@ -11,6 +11,7 @@ import typer
 from pipeline.cli_schemes import AsJson, print_json
 from pipeline.errors import UsageMistake
 
+LIBRARY = "dip-2.0"  # the national one
 calibrate_app = typer.Typer(help="由历史数据测算：DIP 病种目录。", no_args_is_help=True)
 
 
@@ -28,8 +29,8 @@ def calibrate_dip_catalogue(
     name: Annotated[str, typer.Option("--as", help="新目录的名称。")],
     out: Annotated[Path, typer.Option("--out", help="写到哪个文件夹（须不存在）。")],
     library: Annotated[
-        str, typer.Option("--library", help="从哪个 DIP 病种库起步：方案名或文件夹。")
-    ] = "dip-2.0",
+        str | None, typer.Option("--library", help=f"从哪个 DIP 病种库起步：方案名或文件夹；缺省 {LIBRARY}。")
+    ] = None,
     from_nothing: Annotated[bool, typer.Option("--from-nothing", help="不用病种库，全由历史测算。")] = False,
     rules: Annotated[
         Path | None, typer.Option("--rules", help="测算规则（YAML）；不给则用国家缺省。")
@@ -50,7 +51,9 @@ def calibrate_dip_catalogue(
     from pipeline.progress import stages
     from pipeline.region import load_region
 
-    start = None if from_nothing else library
+    if from_nothing and library:
+        raise UsageMistake(f"--library {library[:40]} 与 --from-nothing 不能同时给；请只留一个")
+    start = None if from_nothing else library or LIBRARY
     order = Order(name, out, start, previous, _day(effective_from) if effective_from else None)
     with stages(quiet=as_json) as tick:
         built = build_catalogue(history, load_region(region), load_rules(rules), order, memory, tick)

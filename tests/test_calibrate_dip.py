@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -48,6 +51,7 @@ from pipeline.calibrate_evidence import Built
 from pipeline.calibrate_rules import load_rules
 from pipeline.calibrate_score import Scored, scale_of, score_rows
 from pipeline.errors import ConfigurationError, InputError
+from pipeline.query import engine
 
 YUAN = 100
 LONE = f"I63.9:{REPAIR}"
@@ -398,10 +402,32 @@ def test_command_tells_the_numbers_as_json(tmp_path: Path) -> None:
     assert any(row["origin"] == "library" for row in table(tmp_path / "national", "dropped.csv"))
 
 
+def test_the_engine_draws_no_bar_on_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Under `python -c` DuckDB draws one there whenever a statement takes seconds, which would spoil --json.
+    drawn = []
+
+    @contextmanager
+    def drawing(spill: Path, memory: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        with engine(spill, memory) as con:
+            con.execute("SET enable_progress_bar = true")
+            yield con
+            drawn.append(con.sql("SELECT current_setting('enable_progress_bar')").fetchall())
+
+    monkeypatch.setattr("pipeline.calibrate_dip.engine", drawing)
+    built_from(tmp_path, year_round(), rules_with())
+    assert drawn == [[(False,)]]
+
+
 def test_command_refuses_a_day_that_is_none(tmp_path: Path) -> None:
     words = ["calibrate", "dip-catalogue", "--history", tmp_path, "--region", "demo-rate", "--as", "city"]
     said = in_process(*words, "--out", tmp_path / "city", "--effective-from", "2026-02-30")
     assert said.code == 2 and "`2026-02-30`；应写作" in said.err
+
+
+def test_command_refuses_a_library_beside_from_nothing(tmp_path: Path) -> None:
+    words = ["calibrate", "dip-catalogue", "--history", tmp_path, "--region", "demo-rate", "--as", "city"]
+    said = in_process(*words, "--out", tmp_path / "city", "--from-nothing", "--library", "dip-2.0")
+    assert said.code == 2 and "--library dip-2.0 与 --from-nothing 不能同时给" in said.err
 
 
 @pytest.mark.parametrize(

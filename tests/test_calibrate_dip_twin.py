@@ -135,16 +135,34 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path | None
     }
 
 
-@pytest.mark.parametrize("start", ["nothing", "library", "partial"])
+STARTS = ["nothing", "library", "partial"]
 # A build takes a quarter of a second: shrinking a failure would take minutes.
-@settings(
-    max_examples=25, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow]
-)
+MANNER: dict[str, Any] = {
+    "deadline": None, "phases": [Phase.generate], "suppress_health_check": [HealthCheck.too_slow],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("start", STARTS)
+@settings(max_examples=10, **MANNER)
 @given(cases=histories(), rules=rule_values())
 def test_builder_agrees_with_the_twin(
     start: str, libraries: dict[str, Path | None], cases: list[Case], rules: Rules
 ) -> None:
-    library = libraries[start]
+    judge(libraries[start], cases, rules)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", STARTS)
+@settings(max_examples=150, **MANNER)
+@given(cases=histories(), rules=rule_values())
+def test_builder_agrees_with_the_twin_at_length(
+    start: str, libraries: dict[str, Path | None], cases: list[Case], rules: Rules
+) -> None:
+    judge(libraries[start], cases, rules)
+
+
+def judge(library: Path | None, cases: list[Case], rules: Rules) -> None:
+    """Both build from the same cases; rows, means, scores, coefficients and what is left out must be equal."""
     region = hospitals()
     loaded = load_catalogue(str(library)) if library else None
     twin = build(cases, region.hospitals, LEVELS, load_code_tables(), rules, loaded)
@@ -154,7 +172,7 @@ def test_builder_agrees_with_the_twin(
         except InputError:  # a history without a usable case, or one that makes no row
             assert not twin.rows
             return
-        assert told(built) == twins(twin)
-        assert {code: rows for code, (rows, _) in built.history.left_out.items()} == twin.left_out
-        assert built.ungrouped.total().cases == twin.ungrouped
-        assert built.scale.region_mean == twin.region_mean
+    assert told(built) == twins(twin)
+    assert {code: rows for code, (rows, _) in built.history.left_out.items()} == twin.left_out
+    assert built.ungrouped.total().cases == twin.ungrouped
+    assert built.scale.region_mean == twin.region_mean
