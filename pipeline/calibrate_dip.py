@@ -87,7 +87,6 @@ def build_catalogue(
         work = Path(tempfile.mkdtemp(prefix=f".{order.out.name}.work-", dir=order.out.parent))
         try:
             with engine(work, memory) as con:
-                con.execute("SET enable_progress_bar = false")  # it would stand among the JSON on stdout
                 built = _build(con, work, path, region, rules, order, library, previous, exclusions, tick)
         finally:
             shutil.rmtree(work, ignore_errors=True)
