@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +17,7 @@ import pytest
 
 from groupers.dip.charlson import load_charlson
 from groupers.drg.rulebook import load_rulebook
-from pipeline.region import load_region
+from pipeline.region import config_root, load_region
 from pipeline.schemes import schemes_of
 from tests.conftest import PERIOD, ROOT, Finished, bytes_of, in_process, run_month
 from tests.reference.auxiliary_case import auxiliary_case
@@ -162,9 +163,30 @@ def test_summary_and_manifest_count_the_kinds(paid: Finished) -> None:
     assert totals["grouped"] + totals["ungrouped"] + totals["excluded"] == totals["cases"]
     assert manifest["schemes"][0]["entry"]["severity_scheme"] == "chs-drg-2.0"
     said = in_process("run", "demo-dip", "--period", PERIOD, "--out", paid.out, "--input", paid.source)
-    assert (
-        f"核心病种 {totals['core']:,}，综合病种 {totals['pooled']:,}" in said.out and "例均分值" in said.out
+    assert f"核心病种 {totals['core']:,}，综合病种 {totals['pooled']:,}" in said.out
+    lines = [line for line in said.out.splitlines() if "批次" not in line and str(paid.out) not in line]
+    assert len(lines) == 4
+    for name in ("README.md", "README.zh-CN.md"):
+        assert "\n".join(lines) in (ROOT / name).read_text(encoding="utf-8"), name
+
+
+def test_tie_breakers_that_do_not_decide_are_refused(tmp_path: Any) -> None:
+    """Without scores and order, Z51.1's many rows of one more procedure each are alike: the code would decide."""
+    folder = shutil.copytree(config_root() / "regions" / "demo-dip", tmp_path / "region")
+    text = (folder / "region.yaml").read_text(encoding="utf-8")
+    given = "tie_breakers: [more_procedures, core_before_base, higher_score, catalogue_order]"
+    assert given in text
+    (folder / "region.yaml").write_text(
+        text.replace(given, "tie_breakers: [core_before_base]"), encoding="utf-8"
     )
+    for words in (
+        ("regions", "check", folder),
+        ("run", folder, "--period", PERIOD, "--out", tmp_path / "out"),
+    ):
+        said = in_process(*words)
+        assert said.code == 10
+        assert "优先次序（core_before_base）分不出先后的病种有" in said.out + said.err
+    assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
 def test_row_groups_and_order_change_nothing(paid: Finished, tmp_path: Any) -> None:
