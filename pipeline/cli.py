@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer._click import exceptions as mistakes  # typer carries its own click and exports only a part
 
+from pipeline.cli_calibrate import calibrate_app
 from pipeline.cli_schemes import AsJson, schemes_app
 from pipeline.cli_schemes import print_json as _print_json
 from pipeline.errors import InputError, UserError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True)
 app.add_typer(schemes_app, name="schemes")
+app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(regions_app, name="regions")
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
@@ -138,7 +140,7 @@ def synth(
     target: Annotated[Path, typer.Argument(metavar="文件夹", help="写到哪个文件夹（须不存在）。")],
     cases: Annotated[int, typer.Option("--cases", min=1, help="病例数。")] = 20_000,
     months: Annotated[
-        str, typer.Option("--months", help="结算月份，逗号分隔，如 2025-09,2025-10。")
+        str, typer.Option("--months", help="结算月份，逗号分隔，连续的用 .. 相连，如 2022-01..2024-12。")
     ] = "2025-10",
     seed: Annotated[int, typer.Option("--seed", help="随机种子；同种子同字节。")] = 1,
     hospitals: Annotated[int, typer.Option("--hospitals", min=1, help="医院数。")] = 12,
@@ -150,11 +152,9 @@ def synth(
 
     from pipeline.progress import stages
     from pipeline.synth import synthesise
-    from pipeline.yardstick import period_days
+    from pipeline.yardstick import months_of
 
-    wanted = [month.strip() for month in months.split(",")]
-    for month in wanted:
-        period_days(month)
+    wanted = months_of(months)
     with stages(quiet=as_json) as tick:
         done = 0
 

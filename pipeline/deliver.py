@@ -21,12 +21,12 @@ from pipeline.region import Region
 from pipeline.region_workbook import write_region_workbook
 from pipeline.statements import Heading
 from pipeline.terms import in_force
-from pipeline.words import FAMILY_NAMES
+from pipeline.words import FAMILY_NAMES, worded
 
-STATUSES = {"grouped": "入组", "ambiguous": "歧义", "ungrouped": "未入组"}
+STATUSES = {"grouped": "入组", "ambiguous": "歧义", "ungrouped": "未入组", "excluded": "不按病种付费"}
 MANY_CASES = 200_000
 SHORT_LIST = 2_000  # a hospital with at most so many cases gets them as a sheet too
-CASE_HEADERS = {
+CASE_HEADERS = {  # in the words of a DRG scheme; see `case_headers`
     "case_id": "结算ID", "insurance_type": "险种代码", "discharge_date": "出院日期", "settlement_date": "结算日期",
     "group_code": "病组编码", "group_name": "病组名称", "status": "入组状态", "price_class": "费用分类",
     "principal_dx": "主要诊断", "weight": "权重", "rate": "费率", "coefficient": "系数", "total_fee_fen": "医疗费用",
@@ -39,6 +39,15 @@ RETURN_HEADERS = {
 }  # fmt: skip
 
 
+def case_headers(kind: str) -> dict[str, str]:
+    """The columns of a case list and their headers for a kind of scheme (drg | dip)."""
+    if kind == "drg":
+        return CASE_HEADERS
+    named = {name: worded(title, kind) for name, title in CASE_HEADERS.items()}
+    renamed = {"point_value" if name == "rate" else name: title for name, title in named.items()}
+    return {**renamed, "auxiliary": "辅助系数", "subtype": "辅助分型", "points": "点数"}
+
+
 def heading(region: Region, period: str, run: str, scheme_title: str, last_day: dt.date) -> Heading:
     """What stands above every sheet of this run."""
     entry = in_force(region.pack.settlement, last_day)
@@ -46,7 +55,7 @@ def heading(region: Region, period: str, run: str, scheme_title: str, last_day: 
     return Heading(
         region.pack.title, period, run, scheme_title, region.pack.version,
         dt.datetime.combine(last_day, dt.time()),
-        f"{entry.prepay_ratio * 100:f}%", f"{entry.deposit_rate * 100:f}%",
+        f"{entry.prepay_ratio * 100:f}%", f"{entry.deposit_rate * 100:f}%", region.pack.kind,
     )  # fmt: skip
 
 
@@ -77,7 +86,7 @@ def deliver(
     named = payment.select("hospital_id", "hospital_name").unique("hospital_id")
     write_region_workbook(
         folder / "region.xlsx", head, payment, groups, returned.sort("hospital_id", "input_row").collect(),
-        _balance(pl.DataFrame(table_of(con, "balance")), named),
+        _balance(pl.DataFrame(table_of(con, "balance")), named), pl.DataFrame(table_of(con, "alliances")),
     )  # fmt: skip
     return len(listed)
 
@@ -123,7 +132,9 @@ def write_hospital(one: Hospital) -> None:
             .alias("ratio"),
             (
                 pl.col("family").replace_strict(FAMILY_NAMES)
-                + pl.when("is_base").then(pl.lit("（基础病组）")).otherwise(pl.lit(""))
+                + pl.when("is_base")
+                .then(pl.lit("（基础病组）" if one.head.kind == "drg" else "（基层病种）"))
+                .otherwise(pl.lit(""))
             ).alias("rule_text"),
         )
         .collect()
@@ -140,7 +151,7 @@ def write_hospital(one: Hospital) -> None:
     named = cases.with_columns(
         pl.col("status").replace(STATUSES), pl.col("price_class").replace(PRICE_CLASSES)
     )
-    write_case_csv(place / case_csv, named, CASE_HEADERS)
+    write_case_csv(place / case_csv, named, case_headers(one.head.kind))
     _write_returns(place / returned_csv, returned)
 
 

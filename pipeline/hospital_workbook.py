@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 import polars as pl
 
 from pipeline.statements import Heading, quotient, signed, sums, write_statement
+from pipeline.words import worded
 from pipeline.workbook import Book, Field, Sheet, fitted, open_book
 
 LISTED = 5_000  # DESIGN §9: at most so many exceptions of a kind on a sheet
 EXCEPTIONS = {
     "高倍率": "high", "低倍率": "low", "未入组": "ungrouped", "歧义": "ambiguous", "单列病组": "special",
+    "不按病种付费": "excluded",
 }  # fmt: skip
+NOT_OF_KIND = {"drg": "excluded", "dip": "ambiguous"}  # what a kind of scheme never yields
 PRICE_CLASSES = {"normal": "正常", "reversal": "冲销"} | {kind: name for name, kind in EXCEPTIONS.items()}
 DOORS = {"refused": "退回", "held": "暂挂"}
 
@@ -38,6 +42,10 @@ CASE_FIELDS = (
     Field("fund_fen", "核定统筹基金", "money", 14),
     Field("rule_text", "计价规则", "text", 26),
 )
+DIP_CASE_FIELDS = tuple(
+    replace(field, name="point_value") if field.name == "rate" else field for field in CASE_FIELDS
+)  # its words are changed where the sheet is written
+DIP_NUMBERS = (Field("auxiliary", "辅助系数", "weight", 9), Field("points", "点数", "weight", 12))
 CASE_MONEY = ("total_fee_fen", "standard_fen", "margin_fen", "pool_fund_fen", "fund_fen")
 GROUP_FIELDS = (
     Field("group_code", "病组编码", "text", 10),
@@ -93,9 +101,12 @@ def write_hospital_workbook(
             1,
         )
         write_groups(book, heading, who[0], groups)
-        for sheet, kind in EXCEPTIONS.items():
+        for title, kind in EXCEPTIONS.items():
+            if kind == NOT_OF_KIND[heading.kind]:
+                continue
             of_kind = exceptions.filter(pl.col("price_class") == kind)
-            _write_cases(book.sheet(sheet), heading, f"{who[0]}　{sheet}病例", of_kind, names, case_csv)
+            title = worded(title, heading.kind)
+            _write_cases(book.sheet(title), heading, f"{who[0]}　{title}病例", of_kind, names, case_csv)
         _write_returns(book.sheet("退回清单"), heading, who[0], rejected, rejected_csv)
         if cases is not None:
             _write_cases(book.sheet("病例明细"), heading, f"{who[0]}　病例明细", cases, names, None)
@@ -113,7 +124,7 @@ def write_groups(
     book: Book, heading: Heading, who: str, groups: pl.DataFrame, more: Sequence[Field] = ()
 ) -> None:
     """病组汇总 in the frame's order with its sum row; `more` are further columns of the frame."""
-    fields = [*GROUP_FIELDS[:3], *more, *GROUP_FIELDS[3:]]
+    fields = [field.worded(heading.kind) for field in (*GROUP_FIELDS[:3], *more, *GROUP_FIELDS[3:])]
     total = sums(groups, GROUP_SUMS)
     means = [_means(row) for row in groups.iter_rows(named=True)]
     shown = groups.with_columns(
@@ -124,8 +135,9 @@ def write_groups(
     mean_fee, mean_stay = _means(total)
     margin = total["standard_fen"] - total["total_fee_fen"]
     fields = fitted(fields, total)
-    sheet = book.sheet("病组汇总")
-    sheet.banner(f"{who}　病组汇总", [[heading.line()]])
+    title = worded("病组汇总", heading.kind)
+    sheet = book.sheet(title)
+    sheet.banner(f"{who}　{title}", [[heading.line()]])
     sheet.header(fields, frozen=2, filtered=shown.height)
     sheet.rows(shown, fields)
     sheet.total(
@@ -173,7 +185,11 @@ def _write_cases(
     frame = frame.with_columns(
         margin.alias("margin_fen"), pl.col("insurance_type").replace(names).alias("insurance_name")
     )
-    fields = list(CASE_FIELDS)
+    fields = list(CASE_FIELDS if heading.kind == "drg" else DIP_CASE_FIELDS)
+    if heading.kind == "dip":
+        place = [field.name for field in fields].index("coefficient") + 1
+        fields[place:place] = DIP_NUMBERS
+    fields = [field.worded(heading.kind) for field in fields]
     if case_csv is None:
         fields.insert(5, Field("price_name", "类别", "text", 8))
         frame = frame.with_columns(pl.col("price_class").replace(PRICE_CLASSES).alias("price_name"))

@@ -38,6 +38,7 @@ EVIDENCE_SCHEMA = pa.schema(
         ("own_coefficient", pa.int64()),
         ("own_subtype", TEXT),
         ("own_unknown", pa.bool_()),
+        ("own_met", pa.list_(TEXT)),
     ]
 )
 

@@ -51,6 +51,7 @@ def engine(spill: Path, memory_limit: str = "2GiB") -> Iterator[duckdb.DuckDBPyC
     except duckdb.ParserException as error:
         raise UsageMistake(f"内存上限应写成如 `3GiB`，实为 `{memory_limit[:40]}`；请更正 --memory") from error
     try:
+        con.execute("SET enable_progress_bar = false")  # it would stand among the JSON on stdout
         con.execute(MACROS)
         yield con
     except duckdb.OutOfMemoryException as error:

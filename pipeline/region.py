@@ -6,40 +6,27 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files as package_files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from pipeline.entries import MOST_WEIGHT, Dated
+from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.pack import Pack
 from pipeline.pack_pricing import CATALOGUE
-
-FOREVER = dt.date(9999, 12, 31)
-
-
-@dataclass(frozen=True)
-class Hospital:
-    """A dated row of hospitals.csv."""
-
-    hospital_id: str
-    name: str
-    level: str
-    grade: str
-    county: str
-    from_: dt.date
-    to: dt.date
+from pipeline.region_tables import FOREVER as FOREVER
+from pipeline.region_tables import Hospital as Hospital
+from pipeline.region_tables import Membership, read_csv, read_hospitals, read_memberships, weight_of
 
 
 @dataclass(frozen=True)
@@ -51,6 +38,7 @@ class Region:
     hospitals: tuple[Hospital, ...]
     weights: dict[str, dict[str, Decimal]]  # file → group → weight
     period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
+    memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
     sha256: str
 
 
@@ -76,18 +64,19 @@ def load_region(name: str, root: Path | None = None) -> Region:
         _check_dates(path, key, entries)
     weights = {
         entry.file: {
-            row["drg"]: _decimal(folder / entry.file, row["drg"], row["weight"], pack.digits.weight)
-            for row in _read_csv(folder / entry.file, ("drg", "weight"), unique="drg")
+            row["drg"]: weight_of(folder / entry.file, row["drg"], row["weight"], pack.digits.weight)
+            for row in read_csv(folder / entry.file, ("drg", "weight"), unique="drg")
         }
         for entry in pack.weights
         if entry.file != CATALOGUE
     }
     amounts = folder / "period_amounts.csv"
     columns = ("kind", "hospital_id", "insurance_type", "month", "amount_yuan", "reason", "document")
+    hospitals = read_hospitals(folder / "hospitals.csv")
     return Region(
-        folder, pack, _hospitals(folder / "hospitals.csv"), weights,
-        tuple(_read_csv(amounts, columns) if amounts.is_file() else ()),
-        _folder_hash(folder),
+        folder, pack, hospitals, weights,
+        tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
+        read_memberships(folder / "alliances.csv", hospitals), _folder_hash(folder),
     )  # fmt: skip
 
 
@@ -183,95 +172,6 @@ def _check_dates(path: Path, key: str, entries: Sequence[Dated]) -> None:
             raise ConfigurationError(
                 f"地区参数日期有空档：{path}，`{key}` 在 {before.to} 之后到 {after.from_} 之前没有值；请补齐"
             )
-
-
-def _read_csv(path: Path, columns: Sequence[str], unique: str | None = None) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if reader.fieldnames is None or list(reader.fieldnames)[: len(columns)] != list(columns):
-                raise ConfigurationError(
-                    f"表头不符：{path} 应以 {','.join(columns)} 开头，实为 {','.join(reader.fieldnames or [])}；请更正"
-                )
-            rows = []
-            for row in reader:
-                if any(row[column] is None for column in columns):
-                    raise ConfigurationError(
-                        f"表中缺列：{path} 第 {reader.line_num} 行不足 {len(columns)} 列；请补齐"
-                    )
-                rows.append(row)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigurationError(
-            f"地区参数的表读不出来：{path}（{type(error).__name__}）；请检查文件"
-        ) from error
-    if unique:
-        seen: set[str] = set()
-        for number, row in enumerate(rows, start=2):
-            if row[unique] in seen:
-                raise ConfigurationError(
-                    f"表中重复：{path} 第 {number} 行的 `{row[unique]}` 已出现过；请删去一行"
-                )
-            seen.add(row[unique])
-    return rows
-
-
-def _decimal(path: Path, item: str, text: str, digits: int) -> Decimal:
-    try:
-        number = Decimal(text)  # a comma is refused: `0,9258` must not become 9258
-    except ArithmeticError as error:
-        raise ConfigurationError(f"不是数：{path} 的 `{item}` 为 `{text[:40]}`；请填写十进制数") from error
-    if not number.is_finite() or -int(number.as_tuple().exponent) > digits:
-        raise ConfigurationError(
-            f"小数位数超出公布位数：{path} 的 `{item}` 为 {text}，应至多 {digits} 位；请核对"
-        )
-    if number <= 0:
-        raise ConfigurationError(f"权重须大于零：{path} 的 `{item}` 为 {text}；没有权重的病组请删去该行")
-    if number > MOST_WEIGHT:
-        raise ConfigurationError(
-            f"权重超出可精确计算的上限 {MOST_WEIGHT}：{path} 的 `{item}` 为 {text}；请核对"
-        )
-    return number
-
-
-def _hospitals(path: Path) -> tuple[Hospital, ...]:
-    rows = _read_csv(path, ("hospital_id", "name", "level", "class", "county", "from", "to"))
-    hospitals = [
-        Hospital(
-            row["hospital_id"], row["name"], row["level"], row["class"], row["county"],
-            _day_of(path, row, "from"), _day_of(path, row, "to") if row["to"] else FOREVER,
-        )
-        for row in rows
-    ]  # fmt: skip
-    for hospital in hospitals:
-        if not hospital.hospital_id or hospital.to < hospital.from_:
-            raise ConfigurationError(
-                f"医院表有误：{path}，`{hospital.hospital_id}` 自 {hospital.from_} 至 {hospital.to}；"
-                "编号不得为空，截止日期不得早于起始日期，请更正"
-            )
-    for before, after in _pairs(
-        sorted(hospitals, key=lambda h: (h.hospital_id, h.from_)), lambda h: h.hospital_id
-    ):
-        if after.from_ <= before.to:
-            raise ConfigurationError(
-                f"医院表日期重叠：{path}，`{after.hospital_id}` 在 {after.from_} 有两行；请给前一行填截止日期"
-            )
-    return tuple(hospitals)
-
-
-def _day_of(path: Path, row: dict[str, str], column: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(row[column])
-    except ValueError as error:
-        raise ConfigurationError(
-            f"医院表日期有误：{path}，`{row['hospital_id']}` 的 {column} 为 `{row[column][:20]}`；请写作 2025-01-01"
-        ) from error
-
-
-Row = TypeVar("Row")
-
-
-def _pairs(rows: Sequence[Row], key: Callable[[Row], str]) -> list[tuple[Row, Row]]:
-    return [(one, two) for one, two in pairwise(rows) if key(one) == key(two)]
 
 
 def _folder_hash(folder: Path) -> str:

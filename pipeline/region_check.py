@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from groupers.dip.ties import undecided, undecided_count
 from pipeline.errors import ConfigurationError
 from pipeline.pack_pricing import Band
 from pipeline.price_bounds import MOST_HUGEINT, largest_product
@@ -45,7 +46,7 @@ def check_region(region: Region, terms: tuple[Terms, ...], schemes: Mapping[str,
             *_bands(one, scheme),
             *_limits(one),
         ]
-        problems += _digits(region, one, scheme)
+        problems += [*_digits(region, one, scheme), *_ties(one, scheme)]
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda problem: problem.severity != "error")
 
@@ -203,6 +204,18 @@ def _multiple(terms: Terms, amount: Amount, x: Decimal, c: Decimal, price_ratio:
         beside = max(Decimal(0), beside)
     exact = amount.by_standard + beside + amount.of_fee * x * price_ratio * c ** (power - 1)
     return exact.quantize(FOUR_DIGITS)
+
+
+def _ties(terms: Terms, scheme: Scheme) -> list[Problem]:
+    """Rows that one case could meet alike and that no tie-breaker tells apart: the code would decide unseen."""
+    if scheme.catalogue is None or not (count := undecided_count(scheme.catalogue)):
+        return []
+    first, second = undecided(scheme.catalogue, most=1)[0]
+    return [Problem(
+        "error", f"{terms.scheme.from_} 起的 tie_breakers",
+        f"优先次序（{'、'.join(scheme.catalogue.choices.tie_breakers) or '空'}）分不出先后的病种有 {count} 对，"
+        f"如 {first.row} 与 {second.row}；请在末尾加 catalogue_order",
+    )]  # fmt: skip
 
 
 def _digits(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:

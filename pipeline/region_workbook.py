@@ -8,8 +8,9 @@ import polars as pl
 
 from pipeline.hospital_workbook import DOORS, RETURN_MONEY, write_groups
 from pipeline.statements import Heading, signed, sums, write_statement
-from pipeline.workbook import Book, Field, Kind, fitted, open_book
+from pipeline.workbook import Book, Field, Kind, Role, fitted, open_book
 
+ROLES = {"lead": "牵头", "member": "成员"}
 _HOSPITAL = [
     Field("hospital_id", "机构编号", "text", 15),
     Field("hospital_name", "机构名称", "text", 26),
@@ -61,17 +62,21 @@ def write_region_workbook(
     groups: pl.DataFrame,
     rejected: pl.DataFrame,
     balance: pl.DataFrame,
+    alliances: pl.DataFrame,
 ) -> None:
-    """The region's month: 拨付汇总表, 险种汇总, 病组汇总, 退回汇总, 收支核对.
+    """The region's month: 拨付汇总表, 医共体汇总 where there are any, 险种汇总, 病组汇总, 退回汇总, 收支核对.
 
     `hospital_payment`, `groups` (group_summary) and `rejected` are those of all hospitals. `balance` has one
     row per hospital: hospital_id, hospital_name, and in_, paid_, refused_, held_ each with rows, fee_fen,
     fund_fen (the recorded fund; a reversal counts as one row with negative money). A gap is shown, not
-    raised: the run's audit raises it. Raises AuditBroken where a hospital's steps do not add up.
+    raised: the run's audit raises it. `alliances`: alliance_id, alliance_name,
+    hospital_id, role on the last day. Raises AuditBroken where a hospital's steps do not add up.
     """
     payment = signed(hospital_payment)
     with open_book(path, f"{heading.region}{heading.month}拨付汇总表", heading.run, heading.created) as book:
         _write_payments(book, heading, payment)
+        if alliances.height:
+            _write_alliances(book, heading, payment, alliances)
         sheet = book.sheet("险种汇总")
         units = payment["hospital_id"].n_unique()
         who = (f"统筹区：{heading.region}", f"结算机构：{units:,} 家")
@@ -108,6 +113,32 @@ def _write_payments(book: Book, heading: Heading, payment: pl.DataFrame) -> None
         sheet.total(line, fields, "body")
     sheet.total({**total, "hospital_id": "合计", "hospital_name": None, "level": None}, fields)
     sheet.note("制表：　　　　　　　　　　复核：　　　　　　　　　　审批：　　　　　　　　　　日期：", 1)
+
+
+def _write_alliances(book: Book, heading: Heading, payment: pl.DataFrame, alliances: pl.DataFrame) -> None:
+    """The hospitals of every alliance (医共体), its lead first, and the sum that its lead is paid for all of them."""
+    fields = [Field("alliance_name", "医共体", "text", 26), Field("role", "身份", "text", 7), *_HOSPITAL]
+    fields += [Field(name, title, kind, width) for name, title, kind, width in _OVERALL]
+    lines: list[tuple[dict[str, object], Role]] = []
+    for _, members in alliances.sort("alliance_id", "role", "hospital_id").group_by(
+        ["alliance_id"], maintain_order=True
+    ):
+        own = payment.filter(pl.col("hospital_id").is_in(members["hospital_id"].to_list()))
+        for member in members.iter_rows(named=True):
+            rows = own.filter(pl.col("hospital_id") == member["hospital_id"])
+            if rows.height:
+                named = {"alliance_name": member["alliance_name"], "role": ROLES[member["role"]]}
+                lines.append((_across(rows) | named, "body"))
+        total = {"alliance_name": members["alliance_name"][0], "role": "合计", **sums(own)}
+        lines.append((total, "total"))
+    fields = fitted(fields, *(line for line, _ in lines))
+    sheet = book.sheet("医共体汇总")
+    sheet.banner(
+        f"{heading.region}　医共体成员单位结算汇总", [[f"{heading.line()}　合计为拨付牵头医院的金额"]]
+    )
+    sheet.header(fields, frozen=2)
+    for line, role in lines:
+        sheet.total(line, fields, role)
 
 
 def _across(rows: pl.DataFrame) -> dict[str, object]:

@@ -28,6 +28,7 @@ def settle(
     """
     entry = settlement_on(region, last_day)
     con.register("hospitals", _hospitals(region, last_day))
+    con.register("alliances", _alliances(region, last_day))
     con.register("period_amounts", _period_amounts(region, period))
     store(con, "case_payment", folder / "case_payment.parquet")
     store(
@@ -62,6 +63,13 @@ def _hospitals(region: Region, day: dt.date) -> pa.Table:
             "level": pa.array([hospital.level for hospital in rows.values()], pa.string()),
         }
     )
+
+
+def _alliances(region: Region, day: dt.date) -> pa.Table:
+    """The alliances (医共体) of a day: alliance_id, alliance_name, hospital_id, role."""
+    held = [one for one in region.memberships if one.from_ <= day <= one.to]
+    names = ("alliance_id", "alliance_name", "hospital_id", "role")
+    return pa.table({name: pa.array([getattr(one, name) for one in held], pa.string()) for name in names})
 
 
 def _period_amounts(region: Region, period: str) -> pa.Table:

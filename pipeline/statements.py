@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import AuditBroken
-from pipeline.words import yuan_text
+from pipeline.words import worded, yuan_text
 from pipeline.workbook import Cell, Field, Kind, Sheet
 
 COUNTS = (
@@ -46,6 +46,7 @@ class Heading:
     created: dt.datetime
     prepay_ratio: str
     deposit_rate: str
+    kind: str = "drg"  # of the scheme: drg | dip
 
     @property
     def month(self) -> str:
@@ -121,14 +122,14 @@ def _check_cmi(frame: pl.DataFrame) -> None:
 
 
 STEPS_AFTER_PREPAY = ("audit_step_fen", "revolving_step_fen", "deposit_step_fen", "carried_step_fen")
-SIGNED = (*COUNTS, *MONEY, "left_for_year_fen", *STEPS_AFTER_PREPAY, "weight_total")
+SIGNED = (*COUNTS, *MONEY, "left_for_year_fen", *STEPS_AFTER_PREPAY, "weight_total", "points_total")
+DECIMALS = ("weight_total", "points_total")
 
 
 def sums(frame: pl.DataFrame, names: Sequence[str] = SIGNED) -> dict[str, Any]:
     """Exact column sums (integers, or Decimal for the weight) with their CMI; 0 for a frame without rows."""
     row: dict[str, Any] = {
-        name: sum(frame[name].drop_nulls().to_list(), Decimal(0) if name == "weight_total" else 0)
-        for name in names
+        name: sum(frame[name].drop_nulls().to_list(), Decimal(0) if name in DECIMALS else 0) for name in names
     }
     if "weight_total" in names:
         # One row's CMI is the payment table's own, so that the two files tie to the last digit.
@@ -138,13 +139,14 @@ def sums(frame: pl.DataFrame, names: Sequence[str] = SIGNED) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the statement; without a column it opens a section."""
+    """One line of the statement; without a column it opens a section. `how` names other lines by their column."""
 
     title: str
     name: str = ""
     kind: Kind = "money"
     how: str = ""
     strong: bool = False
+    only: str = ""  # the kind of scheme that has it; without, both
 
 
 LINES = (
@@ -153,24 +155,30 @@ LINES = (
     Line("　其中：低倍率病例", "low_cases", "count"),
     Line("　　　　高倍率病例", "high_cases", "count"),
     Line("　　　　未入组病例", "ungrouped_cases", "count"),
-    Line("　　　　歧义组病例", "ambiguous_cases", "count"),
+    Line("　　　　歧义组病例", "ambiguous_cases", "count", only="drg"),
     Line("退回（未计入病例数）", "rejected_rows", "count"),
     Line("暂挂（未计入病例数）", "held_rows", "count"),
     Line("总权重", "weight_total", "weight"),
-    Line("病例组合指数（CMI）", "cmi", "weight", "(8) ÷ (1)"),
+    Line("病例组合指数（CMI）", "cmi", "weight", "({weight_total}) ÷ ({cases})"),
+    Line("总点数", "points_total", "weight", only="dip"),
     Line("二、费用与支付标准"),
     Line("医疗费用总额", "total_fee_fen"),
     Line("统筹基金（按项目记账）", "pool_fund_fen"),
     Line("病组支付标准合计", "standard_fen"),
     Line("三、本期应付"),
     Line("核定统筹基金", "fund_fen"),
-    Line("留待年度清算", "left_for_year_fen", how="(13) × (预拨比例 − 1)"),
-    Line("本期预拨金额", "prepay_fen", how="(13)＋(14)", strong=True),
+    Line("留待年度清算", "left_for_year_fen", how="({fund_fen}) × (预拨比例 − 1)"),
+    Line("本期预拨金额", "prepay_fen", how="({fund_fen})＋({left_for_year_fen})", strong=True),
     Line("审核扣款", "audit_step_fen"),
     Line("周转金抵扣", "revolving_step_fen"),
-    Line("质量保证金", "deposit_step_fen", how="−(15) × 保证金比例，为负不扣"),
+    Line("质量保证金", "deposit_step_fen", how="−({prepay_fen}) × 保证金比例，为负不扣"),
     Line("负数结转下期", "carried_step_fen"),
-    Line("本期应付", "payable_fen", how="(15)＋(16)＋(17)＋(18)＋(19)", strong=True),
+    Line(
+        "本期应付",
+        "payable_fen",
+        how="＋".join(f"({{{name}}})" for name in ("prepay_fen", *STEPS_AFTER_PREPAY)),
+        strong=True,
+    ),
 )
 
 
@@ -190,13 +198,15 @@ def write_statement(
     sheet.one_page()
     sheet.banner(title, heading.lines(*who), across=len(fields), right=3)
     sheet.header(fields, frozen=2)
-    number = 0
-    for line in LINES:
+    lines = [line for line in LINES if line.only in ("", heading.kind)]
+    numbers = {line.name: n for n, line in enumerate((one for one in lines if one.name), start=1)}
+    for line in lines:
+        said = worded(line.title, heading.kind)
         if not line.name:
             blank: Cell = (None, "text")
-            sheet.line([blank, (line.title, "text"), *[blank] * (len(fields) - 2)], "section")
+            sheet.line([blank, (said, "text"), *[blank] * (len(fields) - 2)], "section")
             continue
-        number += 1
-        cells: list[Cell] = [(number, "index"), (line.title, "text"), (line.how or None, "text")]
+        how = line.how.format(**numbers) or None
+        cells: list[Cell] = [(numbers[line.name], "index"), (said, "text"), (how, "text")]
         cells += [(values[line.name], line.kind) for _, values in columns]
         sheet.line(cells, "total" if line.strong else "body")

@@ -19,14 +19,26 @@ def run_summary(folder: Path, manifest: dict[str, Any], fresh: bool) -> list[str
     return [
         f"{manifest['title']} {manifest['period']}，批次 {manifest['run']}{again}",
         f"收到 {totals['rows_in']:,} 行 = 结算 {totals['paid']:,} + 退回 {totals['refused']:,} + 暂挂 {totals['held']:,}",
-        f"结算病例 {totals['cases']:,}（冲销计 −1）：入组 {totals['grouped']:,}，歧义 {totals['ambiguous']:,}，"
-        f"未入组 {totals['ungrouped']:,}；CMI {totals['cmi'] or '—'}",
+        f"结算病例 {totals['cases']:,}（冲销计 −1）：{_grouped(manifest)}",
         f"医疗费 {yuan_text(totals['total_fee_fen'])} 元，支付标准 {yuan_text(totals['standard_fen'])} 元，"
         f"核定统筹基金 {yuan_text(totals['fund_fen'])} 元，本期应付 {yuan_text(totals['payable_fen'])} 元",
         f"核对 {len(manifest['audits'])} 项全部相符",
         f"拨付汇总表：{folder / 'region.xlsx'}",
         f"各医院结算单与清单：{folder / 'hospitals'}",
     ]
+
+
+def _grouped(manifest: dict[str, Any]) -> str:
+    totals = manifest["totals"]
+    if manifest["method"] == "dip":
+        return (
+            f"核心病种 {totals['core']:,}，综合病种 {totals['pooled']:,}，未入组 {totals['ungrouped']:,}，"
+            f"不按病种付费 {totals['excluded']:,}；例均分值 {totals['cmi'] or '—'}"
+        )
+    return (
+        f"入组 {totals['grouped']:,}，歧义 {totals['ambiguous']:,}，未入组 {totals['ungrouped']:,}；"
+        f"CMI {totals['cmi'] or '—'}"
+    )
 
 
 def validation_summary(counts: dict[str, Any], out: Path | None) -> list[str]:

@@ -12,13 +12,20 @@ FAMILY_NAMES = {
     "table_weight": "按表列权重", "fixed_weight": "按固定权重", "share_of_fee": "按费用比例", "by_item": "按项目",
 }  # fmt: skip
 
-# What a group, its number and the price are called, by kind of scheme.
-GROUP_WORDS = {"drg": "病组", "dip": "病种"}
-WEIGHT_WORDS = {"drg": "权重", "dip": "分值"}
+# What the words of the tables are called where cases are paid by disease and score.
+DIP_WORDS = {"病例组合指数（CMI）": "例均分值", "病组": "病种", "权重": "分值", "费率": "点值"}
 CLASS_NAMES = {
     "low": "低倍率", "high": "高倍率", "normal": "正常", "ungrouped": "未入组", "ambiguous": "歧义组",
     "special": "单列病组", "excluded": "不按病种付费",
 }  # fmt: skip
+
+
+def worded(text: str, kind: str) -> str:
+    """A text of the tables in the words of a kind of scheme (drg | dip)."""
+    if kind == "dip":
+        for word, other in DIP_WORDS.items():
+            text = text.replace(word, other)
+    return text
 
 
 def yuan_text(fen: int) -> str:

@@ -21,7 +21,7 @@ import polars as pl
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
-from pipeline.words import yuan_text
+from pipeline.words import worded, yuan_text
 from pipeline.write import appearing
 
 Kind = Literal["text", "prose", "index", "count", "money", "weight", "ratio", "day"]
@@ -62,6 +62,9 @@ _ROLES: dict[Role, dict[str, Any]] = {
 _FONT = {"font_name": "宋体", "font_size": 10, "valign": "vcenter"}
 
 
+DIP_CODE_WIDTH = 24  # Z51.1:99.2501+88.9301
+
+
 @dataclass(frozen=True)
 class Field:
     """One column of a sheet: the frame's column, its Chinese header, how it is shown, width in characters."""
@@ -70,6 +73,11 @@ class Field:
     title: str
     kind: Kind
     width: float
+
+    def worded(self, kind: str) -> Field:
+        """The field with its header in the words of a kind of scheme (drg | dip), and room for its codes."""
+        width = DIP_CODE_WIDTH if kind == "dip" and self.name == "group_code" else self.width
+        return replace(self, title=worded(self.title, kind), width=width)
 
 
 def fitted(fields: Sequence[Field], *rows: Mapping[str, Any]) -> list[Field]:

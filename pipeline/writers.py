@@ -24,7 +24,7 @@ _CODED_VALIDATED = pa.schema(
 # Columns with few distinct values are written as dictionaries; for the rest a dictionary would only cost.
 _FEW_VALUES = (
     *CODED_COLUMNS, *MATCHED_COLUMNS, "matched_procedures", "aux_coefficient", "aux_subtype", "aux_met",
-    "own_coefficient", "own_subtype", "rule", "decided_by", "principal_dx", "severity_code", "excluded_codes",
+    "own_coefficient", "own_subtype", "own_met", "rule", "decided_by", "principal_dx", "severity_code", "excluded_codes",
     "hospital_id", "insurance_type", "door", "code", "column", "message", "sex", "age_years", "age_days",
     "birth_weight_g", "admission_weight_g", "admission_date", "discharge_date", "settlement_date", "discharge_way",
     "care_type", "treatment_kind", "department", "dx_codes", "px_codes", "icu_hours", "ventilator_hours", "place",

@@ -34,6 +34,18 @@ def period_days(period: str) -> tuple[dt.date, dt.date]:
     return dt.date(year, month, 1), dt.date(year, month, calendar.monthrange(year, month)[1])
 
 
+def months_of(text: str) -> list[str]:
+    """Months of `2025-09,2025-10` or `2022-01..2024-12`, in order. Raises UsageMistake."""
+    months: list[str] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("..")
+        begin, end = period_days(first)[0], period_days(last or first)[0]
+        while begin <= end:
+            months.append(begin.strftime("%Y-%m"))
+            begin = (begin + dt.timedelta(days=31)).replace(day=1)
+    return months
+
+
 def yardstick(
     region: Region,
     schemes: list[Scheme],

@@ -231,6 +231,7 @@ def test_highest_of_several_counts_and_all_are_listed() -> None:
     # The table: AGE1 1.30, SEV3 1.20, ICU1 1.15, CCI0 1.00.
     assert found == {
         "aux_coefficient": 13000, "aux_subtype": "AGE1", "aux_met": ["AGE1", "SEV3", "ICU1", "CCI0"],
+        "own_coefficient": None, "own_subtype": None, "own_unknown": False, "own_met": [],
     }  # fmt: skip
 
 
@@ -256,31 +257,67 @@ def test_unknown_coefficient_of_a_met_subtype_makes_the_result_unknown() -> None
     ]  # fmt: skip
 
 
-def test_severity_suffix_of_a_city_row_has_a_coefficient_per_level() -> None:
-    # facts/dip/city_catalogue_sample_92.csv: A41.9C-1 1.61 (level 3), 1.12 (level 2), blank (level 1).
+CITY = tables_of(
+    "A41.9C-1,A41.9C,own,severity == cc,三级=1.61;二级=1.12;一级=,严重",
+    "A41.9C-2,A41.9C,own,severity == mcc,二级=1.44,极严重",
+    "ALL,,severity,severity == cc,1.2,中度",
+)
+SICK = {"dx_codes": ["A41.900", "E11.900"]}  # cc
+WORSE = {"dx_codes": ["A41.900", "J96.000"]}  # mcc
+
+
+@pytest.mark.parametrize(
+    ("case", "row", "level", "aux", "own", "own_met"),
+    [
+        # aux: what multiplies; own: coefficient, subtype, unknown of what replaces
+        (SICK, "A41.9C", "三级", 12000, (16100, "A41.9C-1", False), ["A41.9C-1"]),
+        (SICK, "A41.9C", "二级", 12000, (11200, "A41.9C-1", False), ["A41.9C-1"]),
+        (SICK, "A41.9C", "一级", 12000, (None, "A41.9C-1", True), ["A41.9C-1"]),  # a blank level
+        (SICK, "A41.9C", None, 12000, (None, "A41.9C-1", True), ["A41.9C-1"]),
+        (SICK, "K35.8C", "三级", 12000, (None, None, False), []),  # the suffix is of another row
+        (WORSE, "A41.9C", "二级", 10000, (14400, "A41.9C-2", False), ["A41.9C-2"]),
+        (
+            WORSE,
+            "A41.9C",
+            "三级",
+            10000,
+            (None, "A41.9C-2", True),
+            ["A41.9C-2"],
+        ),  # the cell has no such level
+        (SICK, None, "三级", 10000, (None, None, False), []),
+        (SICK, "0000", "三级", 10000, (None, None, False), []),  # ungrouped: no score to price
+    ],
+)
+def test_severity_suffix_of_a_city_row_replaces(
+    case: Case, row: str | None, level: str | None, aux: int, own: tuple[Any, ...], own_met: list[str]
+) -> None:
+    # facts/dip/city_catalogue_sample_92.csv: A41.9C-1 1.61 (level 3), 1.12 (level 2), blank (level 1); its base
+    # row A41.9C has 1 and 0.73, and 1.12 is what a level 2 hospital gets, not 0.73 × 1.12.
+    [found] = evaluate(CITY, [case], [row], [level])
+    assert (found["aux_coefficient"], found["aux_met"]) == (aux, ["ALL"] if aux == 12000 else [])
+    assert (found["own_coefficient"], found["own_subtype"], found["own_unknown"]) == own
+    assert found["own_met"] == own_met
+
+
+def test_highest_of_several_replacing_counts_and_an_unknown_one_hides_all() -> None:
     tables = tables_of(
-        "A41.9C-1,A41.9C,own,severity == cc,三级=1.61;二级=1.12;一级=,严重",
-        "A41.9C-2,A41.9C,own,severity == mcc,二级=1.44,极严重",
-        "ALL,,severity,severity == cc,1.2,中度",
+        "A,R1,own,age_years >= 1,三级=1.3;二级=1.3,a",
+        "B,R1,own,age_years >= 2,三级=1.5;二级=1.3,b",
+        "C,R1,own,age_years >= 3,二级=0.8;三级=,c",
     )
-    sick = {"dx_codes": ["A41.900", "E11.900"]}
-    worse = {"dx_codes": ["A41.900", "J96.000"]}
-    asked = [
-        (sick, "A41.9C", "三级", (16100, ["A41.9C-1", "ALL"])),
-        (sick, "A41.9C", "二级", (12000, ["A41.9C-1", "ALL"])),  # 1.20 of every row is above 1.12
-        (sick, "A41.9C", "一级", (None, ["A41.9C-1", "ALL"])),
-        (sick, "A41.9C", None, (None, ["A41.9C-1", "ALL"])),
-        (sick, "K35.8C", "三级", (12000, ["ALL"])),
-        (worse, "A41.9C", "二级", (14400, ["A41.9C-2"])),
-        (worse, "A41.9C", "三级", (None, ["A41.9C-2"])),  # a level that the cell does not name
-        (worse, "K35.8C", "三级", (10000, [])),
-        (sick, None, "三级", (10000, [])),
-        (sick, "0000", "三级", (10000, [])),  # ungrouped: no score to multiply
+    cases = [{"age_years": years} for years in (1, 2, 2, 3, 3)]
+    found = evaluate(tables, cases, None, ["三级", "三级", "二级", "二级", "三级"])
+    assert [(row["own_coefficient"], row["own_subtype"], row["own_unknown"]) for row in found] == [
+        (13000, "A", False), (15000, "B", False), (13000, "A", False), (13000, "A", False), (None, "C", True),
+    ]  # fmt: skip
+    assert [row["own_met"] for row in found] == [
+        ["A"],
+        ["A", "B"],
+        ["A", "B"],
+        ["A", "B", "C"],
+        ["A", "B", "C"],
     ]
-    found = evaluate(
-        tables, [case for case, *_ in asked], [row for _, row, *_ in asked], [level for *_, level, _ in asked]
-    )
-    assert [(row["aux_coefficient"], row["aux_met"]) for row in found] == [told for *_, told in asked]
+    assert {row["aux_coefficient"] for row in found} == {10000}
 
 
 # --- the tables

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from groupers.codes import load_code_tables
 from groupers.dip import match
 from groupers.dip.catalogue import Catalogue, DipChoices, Exclusion, PooledRow, requirement
 from groupers.dip.load import load_catalogue
 from groupers.dip.match import Matcher
+from groupers.dip.tell import judge, tell
+from pipeline.group import MATCHED_CODED, match_file
 from tests.reference.dip_strategies import as_table, catalogue_of, catalogues, core_row, stays
 from tests.reference.match_case import match_case
 
@@ -88,6 +94,66 @@ def test_result_of_a_case_depends_on_that_case_alone(
     table = as_table(cases)
     parts = pa.concat_tables([table.slice(0, cut), table.slice(cut)])
     assert matcher.match(parts).to_pylist() == expected
+
+
+@some
+@given(catalogues_with_cases(), st.data())
+def test_neighbours_do_not_matter(drawn: tuple[Catalogue, list[Case]], data: st.DataObject) -> None:
+    catalogue, cases = drawn
+    matcher, other = Matcher(catalogue), stays(catalogue)
+    before, after = (data.draw(st.lists(other, max_size=4)) for _ in range(2))
+    alone = [matcher.match(as_table([case])).to_pylist()[0] for case in cases]
+    among = matcher.match(as_table([*before, *cases, *after])).to_pylist()
+    assert among[len(before) : len(before) + len(cases)] == alone
+
+
+@settings(some, max_examples=15)
+@given(catalogues_with_cases())
+def test_row_groups_of_the_file_do_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, drawn: tuple[Catalogue, list[Case]]
+) -> None:
+    catalogue, cases = drawn
+    folder: Path = tmp_path_factory.mktemp("groups")
+    table = as_table(cases).add_column(0, "case_id", pa.array([f"c{n}" for n in range(len(cases))]))
+    expected = [{"case_id": f"c{n}", **row} for n, row in enumerate(twin(catalogue, cases))]
+    for rows in (1, 2, len(cases)):
+        pq.write_table(table, folder / f"{rows}.parquet", row_group_size=rows)
+        assert match_file(
+            Matcher(catalogue), folder / f"{rows}.parquet", folder / "out.parquet", lambda n: None
+        )
+        assert pq.read_table(folder / "out.parquet").select(MATCHED_CODED.names).to_pylist() == expected
+
+
+CHOSEN: tuple[dict[str, Any], ...] = (
+    {"conservative": "any"},
+    {"related": "best_partial"},
+    {"score_scale": Decimal(100)},
+    *({"tie_breakers": (breaker,)} for breaker in (
+        "catalogue_order", "core_before_base", "more_procedures", "higher_score", "nearest_mean_cost", "class_priority",
+    )),
+    {"tie_breakers": ()},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("chosen", CHOSEN, ids=str)
+@settings(some, max_examples=30)
+@given(catalogues_with_cases())
+def test_choices_of_a_region_take_the_place_of_the_catalogues(
+    chosen: dict[str, Any], drawn: tuple[Catalogue, list[Case]]
+) -> None:
+    # A run replaces the choices of a catalogue that was used before: nothing of the old ones may linger.
+    catalogue, cases = drawn
+    used = engine(catalogue, cases), catalogue.row_names, [judge(catalogue, case) for case in cases]
+    replaced = dataclasses.replace(catalogue, choices=dataclasses.replace(catalogue.choices, **chosen))
+    expected = twin(replaced, cases)
+    assert engine(replaced, cases) == expected
+    assert replaced.row_names == catalogue.row_names
+    for case, found in zip(cases, expected, strict=True):
+        judged = judge(replaced, case)
+        assert (judged.dip_code, judged.runner_up) == (found["dip_code"], found["runner_up"])
+        assert tell(replaced, case, {}, {})
+    # and the catalogue itself stays as it was
+    assert (engine(catalogue, cases), catalogue.row_names, [judge(catalogue, case) for case in cases]) == used
 
 
 @some
@@ -178,6 +244,15 @@ FULL = catalogue_of(
 )  # fmt: skip
 def test_order_of_exclusion_core_pooled_ungrouped(case: Case, expected: tuple[Any, ...]) -> None:
     assert tuple(both(FULL, case).values()) == expected
+
+
+def test_a_bare_category_is_no_subcategory() -> None:
+    # 医保版 2.0 writes scarlet fever A38.x00 and below; its table has no code of three characters (facts/icd:
+    # none of 33,307), so a bare `A38` says less than any row of a subcategory asks, and a run refuses it.
+    pool = PooledRow("P1", "A38", "内科诊疗", None, None, frozenset(), "")
+    catalogue = catalogue_of(core_row("R1", "A38.x"), pooled=[pool])
+    assert (code(catalogue, stay("A38.x00")), code(catalogue, stay("A38"))) == ("R1", "P1")
+    assert not any("." not in known for known in load_code_tables().diagnosis_names)
 
 
 def test_the_principal_procedure_does_not_serve_as_a_related_one() -> None:

@@ -71,9 +71,16 @@ def test_exclusion_names_its_reason() -> None:
         (("class_priority",), None, "按“治疗方式优先级高者优先”，R9 为手术，R1 为介入治疗"),
         (
             ("more_procedures", "nearest_mean_cost"), 149_99,  # 149.99 − 100.00 and 200.00 − 149.99
-            "按“次均费用与本例总费用最接近者优先”，R9 次均费用 100.00 元，相差 49.99 元，R1 次均费用 200.00 元，相差 50.01 元",
+            "“匹配手术操作多者优先”也相同，按“次均费用与本例总费用最接近者优先”，"
+            "R9 次均费用 100.00 元，相差 49.99 元，R1 次均费用 200.00 元，相差 50.01 元",
         ),
-        ((), None, "各项优先规则也都相同，按病种编码 R1 在前"),
+        ((), None, "没有规定优先次序，按病种编码 R1 在前"),
+        (("more_procedures",), None, "“匹配手术操作多者优先”也都相同，按病种编码 R1 在前"),
+        (
+            ("more_procedures", "nearest_mean_cost"), None,
+            "“匹配手术操作多者优先”、“次均费用与本例总费用最接近者优先”也都相同（本例没有总费用，次均费用无从比较），"
+            "按病种编码 R1 在前",
+        ),
     ],
 )  # fmt: skip
 def test_the_tie_breaker_that_decided_is_named(breakers: tuple, fee: int | None, why: str) -> None:
@@ -115,5 +122,5 @@ def test_partial_match_says_that_none_is_met_in_full() -> None:
     lines = told(catalogue_of(row, choices=DipChoices(related="best_partial")), stay("I63.902", "S1", "S2"))
     assert lines[-2:] == [
         "病种 R2 病种R2：不完全满足，缺相关手术操作 T1（已匹配 1 项）",
-        "没有病种完全满足，目录按部分匹配取相关手术操作匹配最多者（1 项），归入核心病种 R2 病种R2（手术）",
+        "没有病种完全满足，本地允许部分相符，取相关手术操作匹配最多者（1 项），归入核心病种 R2 病种R2（手术）",
     ]

@@ -107,7 +107,11 @@ def test_every_command_is_named_and_every_example_is_a_command(name: str) -> Non
     text = page(name)
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     shown = set(
-        re.findall(r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check)\b)?)", blocks, re.MULTILINE)
+        re.findall(
+            r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|dip-catalogue)\b)?)",
+            blocks,
+            re.MULTILINE,
+        )
     )
     named = {" ".join(name.split()[1:3]) for name in quoted(text) if name.startswith("drgdip ")}
     assert shown <= set(commands())

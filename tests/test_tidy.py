@@ -83,7 +83,7 @@ def test_no_function_takes_more_than_ten_parameters() -> None:
     wide = [
         f"{where(path, node)} {node.name}"
         for path in CODE
-        if path.stem != "cli"
+        if path.stem.split("_")[0] != "cli"
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef) and len(node.args.args) + len(node.args.kwonlyargs) > 10
     ]

@@ -53,7 +53,7 @@ def payment(hospital: str = "H001", name: str = "示例市人民医院") -> pl.D
                 "cases": 200 if code == "310" else 3, "rejected_rows": 2, "held_rows": 1, "low_cases": 4,
                 "high_cases": 5, "ungrouped_cases": 1, "ambiguous_cases": 1,
                 "weight_total": Decimal("246.9135") if code == "310" else Decimal("1.0000"),
-                "cmi": Decimal("1.2346") if code == "310" else Decimal("0.3333"),
+                "cmi": Decimal("1.2346") if code == "310" else Decimal("0.3333"), "points_total": None,
                 "total_fee_fen": 2 * FUND[code], "pool_fund_fen": FUND[code] + 7, "standard_fen": 2 * FUND[code] - 3,
                 "fund_fen": FUND[code], "prepay_fen": PREPAY[code], "audit_deduction_fen": AUDIT[code],
                 "revolving_offset_fen": REVOLVING[code], "deposit_fen": DEPOSIT[code],
@@ -215,7 +215,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.xlsx", "b.xlsx"):
         write(tmp_path / name, cases=priced(4))
         write_region_workbook(
-            tmp_path / f"r{name}", HEADING, payment(), groups("H001"), rejected(), balance()
+            tmp_path / f"r{name}", HEADING, payment(), groups("H001"), rejected(), balance(), alliances()
         )
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
     assert (tmp_path / "ra.xlsx").read_bytes() == (tmp_path / "rb.xlsx").read_bytes()
@@ -314,9 +314,38 @@ def test_a_hospital_of_returned_rows_only_has_its_workbook(tmp_path: Path) -> No
     assert by_label(book["月度结算单"])["本期应付"][3] == 0
 
 
+def alliances(*members: tuple[str, str]) -> pl.DataFrame:
+    """One alliance of (hospital_id, role)."""
+    rows = [("A1", "甲县医共体", hospital, role) for hospital, role in members]
+    names = ("alliance_id", "alliance_name", "hospital_id", "role")
+    return pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row")
+
+
+def test_an_alliance_is_summed_for_its_lead(tmp_path: Path) -> None:
+    sheet = region(tmp_path / "r.xlsx", alliances=alliances(("H002", "lead"), ("H001", "member")))[
+        "医共体汇总"
+    ]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows(min_row=3)]
+    header, lead, member, total = rows[0], *rows[1:4]
+    assert [row[:3] for row in (lead, member)] == [
+        ["甲县医共体", "牵头", "H002"],
+        ["甲县医共体", "成员", "H001"],
+    ]
+    assert total[:3] == ["甲县医共体", "合计", None]
+    for name in ("病例数", "核定统筹基金", "本期应付"):
+        place = header.index(name)
+        assert total[place] == lead[place] + member[place] != 0
+    assert "医共体汇总" not in region(tmp_path / "s.xlsx").sheetnames
+
+
 def region(path: Path, **changed: Any) -> Any:
     both = pl.concat([payment("H002", "乙医院"), payment("H001", "甲医院")])
-    given = {"groups": groups("H001", "H002"), "rejected": rejected(), "balance": balance()} | changed
+    given = {
+        "groups": groups("H001", "H002"),
+        "rejected": rejected(),
+        "balance": balance(),
+        "alliances": alliances(),
+    } | changed
     write_region_workbook(path, HEADING, both, **given)
     return openpyxl.load_workbook(path)
 

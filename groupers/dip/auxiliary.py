@@ -1,16 +1,20 @@
 """Auxiliary subtypes (辅助分型) of a DIP catalogue: what they are, and how their tables are read.
 
-A subtype is a row of `auxiliary.csv`: a condition and the coefficient that multiplies the score of a case that
-meets it; of several met the highest counts (DESIGN §5). `row` names the only catalogue row it belongs to and is
-empty for subtypes of every row. The condition is written in the rule language of groupers/drg/rules.py, with
+A subtype is a row of `auxiliary.csv`: a condition and the coefficient of a case that meets it. `row` names the only
+catalogue row it belongs to and is empty for subtypes of every row. The condition is written in the rule language of
+groupers/drg/rules.py, with
 
     subjects   principal_dx other_dx any_dx principal_px other_px any_px
     lists      of `auxiliary_lists.csv`, met by prefix
     numbers    those of a discharge, icu_days (icu_hours // 24) and cci (Charlson index)
     texts      those of a discharge, and severity (mcc | cc | none after exclusion, of a DRG scheme)
 
-The coefficient is a number, blank for unknown (never 1), or one per level of hospital: `三级=1.61;二级=1.12;一级=`.
-A level that such a cell does not name is unknown too.
+The coefficient is one of two kinds; of several met the highest of its kind counts (DESIGN §5):
+
+    multiplying   one number, blank for unknown (never 1): beside the level coefficient of the catalogue row
+    replacing     one per level of hospital, `三级=1.61;二级=1.12;一级=`: what a city prints for a severity suffix
+                  of a row, in place of level coefficient × auxiliary coefficient; a blank level is unknown, and so
+                  is one that the cell does not name
 """
 
 from __future__ import annotations
@@ -62,6 +66,11 @@ class Subtype:
         if EVERY_LEVEL in self.coefficients:
             return self.coefficients[EVERY_LEVEL]
         return self.coefficients.get(level) if level is not None else None
+
+    @property
+    def replacing(self) -> bool:
+        """Whether its coefficients stand in place of level coefficient × auxiliary coefficient."""
+        return EVERY_LEVEL not in self.coefficients
 
     @property
     def atoms(self) -> Iterator[Atom]:

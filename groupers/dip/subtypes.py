@@ -1,4 +1,4 @@
-"""Which auxiliary subtypes a batch of grouped discharges meets, and the coefficient that counts.
+"""Which auxiliary subtypes a batch of grouped discharges meets, and the coefficients that count.
 
 The result of a case depends on that case alone: never on its neighbours, its order or its batch.
 """
@@ -6,6 +6,7 @@ The result of a case depends on that case alone: never on its neighbours, its or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,13 @@ UNKNOWN = 10**9  # above every coefficient, so that an unknown one is never pass
 NO_ROW, NO_OWN = -2, -1  # a case without a catalogue row; a row without subtypes of its own
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
-SCHEMA = pa.schema([("aux_coefficient", pa.int64()), ("aux_subtype", TEXT), ("aux_met", pa.list_(TEXT))])
+SCHEMA = pa.schema(
+    [
+        ("aux_coefficient", pa.int64()), ("aux_subtype", TEXT), ("aux_met", pa.list_(TEXT)),
+        ("own_coefficient", pa.int64()), ("own_subtype", TEXT), ("own_unknown", pa.bool_()),
+        ("own_met", pa.list_(TEXT)),
+    ]
+)  # fmt: skip
 
 
 class Subtypes:
@@ -60,6 +67,7 @@ class Subtypes:
             [[_or_unknown(subtype.coefficient_at(level)) for level in (*self._levels, None)]
              for subtype in self.subtypes], dtype=np.int64,
         ).reshape(len(self.subtypes), len(self._levels) + 1)  # fmt: skip
+        self._replacing = np.array([subtype.replacing for subtype in self.subtypes], dtype=bool)
         self._codes = pa.array([subtype.subtype for subtype in self.subtypes], pa.string())
 
     @staticmethod
@@ -93,12 +101,15 @@ class Subtypes:
         row_codes: pa.Array | pa.ChunkedArray,
         levels: pa.Array | pa.ChunkedArray | None = None,
     ) -> pa.Table:
-        """aux_coefficient, aux_subtype, aux_met of every case, in row order.
+        """The columns of SCHEMA for every case, in row order.
 
-        `table` has the `columns`; `row_codes` is each case's catalogue row, `levels` its hospital's level.
-        aux_coefficient is in ten-thousandths: 10000 where no subtype is met, null where one that is met has no
-        known coefficient (aux_subtype then names it). aux_met lists all that are met, in table order. A case
-        without a row (null or ungrouped) has no score to multiply and meets none.
+        `table` has the `columns`; `row_codes` is each case's catalogue row, `levels` its hospital's level. The
+        coefficients are in ten-thousandths. Of the multiplying subtypes: aux_coefficient is the highest that is
+        met, 10000 where none is, null where one that is met has no known coefficient (aux_subtype then names
+        it). Of the replacing ones: own_coefficient is the highest that is met, null where none is or where
+        own_unknown says that one that is met has no coefficient for the level (own_subtype then names it).
+        aux_met and own_met list all that are met, in table order. A case without a row (null or ungrouped) has
+        no score to multiply and meets none.
         """
         batches = table.to_batches() if isinstance(table, pa.Table) else [table]
         results, start = [SCHEMA.empty_table()], 0
@@ -125,34 +136,49 @@ class Subtypes:
             if own is not None:
                 number = np.where(row[met] >= 0, own[row[met]], -1)
                 keys.append((met * len(self.subtypes) + number)[number >= 0])
-        pairs = np.sort(np.concatenate(keys))
+        pairs = np.sort(np.concatenate(keys), kind="stable")  # merges: every part ascends already
         case, subtype = np.divmod(pairs, max(len(self.subtypes), 1))
         if levels is None:
             level = np.full(batch.num_rows, len(self._levels))
         else:
             level = _positions(levels, self._levels, len(self._levels), len(self._levels))
-        return self._table(batch.num_rows, case, subtype, self._coefficient[subtype, level[case]])
+        value = self._coefficient[subtype, level[case]]
+        replaces = self._replacing[subtype]
+        replacing = self._highest(batch.num_rows, case[replaces], subtype[replaces], value[replaces])
+        if replaces.any():
+            case, subtype, value = case[~replaces], subtype[~replaces], value[~replaces]
+        multiplying = self._highest(batch.num_rows, case, subtype, value)
+        factor = np.where(multiplying.met_any, multiplying.value, ONE)
+        unknown = replacing.value == UNKNOWN
+        found = {
+            "aux_coefficient": pa.array(factor, mask=factor == UNKNOWN),
+            "aux_subtype": multiplying.chosen,
+            "aux_met": multiplying.met,
+            "own_coefficient": pa.array(replacing.value, mask=~replacing.met_any | unknown),
+            "own_subtype": replacing.chosen,
+            "own_unknown": pa.array(unknown),
+            "own_met": replacing.met,
+        }
+        return pa.table(found, schema=SCHEMA)
 
-    def _table(self, cases: int, case: np.ndarray, subtype: np.ndarray, value: np.ndarray) -> pa.Table:
-        """The highest coefficient of every case; of equal ones the first in the table."""
+    def _highest(self, cases: int, case: np.ndarray, subtype: np.ndarray, value: np.ndarray) -> Highest:
+        """The highest coefficient of every case; of equal ones the first in the table. `case` ascends."""
         counts = np.bincount(case, minlength=cases)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         some = np.flatnonzero(counts)
-        coefficient = np.full(cases, ONE, dtype=np.int64)
+        highest = np.zeros(cases, dtype=np.int64)
         chosen = np.full(cases, -1, dtype=np.int32)
         if len(some):
             width = len(self.subtypes)
             best = np.maximum.reduceat(value * width + (width - 1 - subtype), offsets[:-1][some])
-            coefficient[some] = best // width
+            highest[some] = best // width
             chosen[some] = width - 1 - best % width
         met = pa.DictionaryArray.from_arrays(pa.array(subtype, pa.int32()), self._codes)
-        return pa.table(
-            {
-                "aux_coefficient": pa.array(coefficient, mask=coefficient == UNKNOWN),
-                "aux_subtype": pa.DictionaryArray.from_arrays(pa.array(chosen, mask=chosen < 0), self._codes),
-                "aux_met": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), met),
-            },
-            schema=SCHEMA,
+        return Highest(
+            counts > 0,
+            highest,
+            pa.DictionaryArray.from_arrays(pa.array(chosen, mask=chosen < 0), self._codes),
+            pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), met),
         )
 
     def _columns_of(self, batch: pa.RecordBatch) -> Columns:
@@ -179,6 +205,15 @@ class Subtypes:
             comorbid = code_lists(batch.column("dx_codes"), self._comorbid)
             numbers["cci"] = (self._charlson.index_of(comorbid), everywhere)
         return Columns(batch.num_rows, self._side, codes, numbers, texts)
+
+
+class Highest(NamedTuple):
+    """What counts of one kind of subtype, case by case; `value` is 0 where none is met."""
+
+    met_any: np.ndarray
+    value: np.ndarray
+    chosen: pa.DictionaryArray
+    met: pa.ListArray
 
 
 class Columns:
@@ -219,9 +254,11 @@ class Columns:
         if isinstance(atom, Member | Prefix):
             which, side = atom.subject.split("_")
             codes = self._codes[side]
-            _, row = _chosen(codes, which, self._side.member[:, self._side.columns[_key(atom)]])
+            wanted = self._side.member[:, self._side.columns[_key(atom)]]
+            if which == "principal":
+                return wanted[codes.principal(self._side.absent)]
             truth[:] = False
-            truth[row] = True
+            truth[_rows_with(codes, which, wanted)] = True
         elif isinstance(atom, Compare) and atom.column in self._numbers:
             numbers, known = self._numbers[atom.column]
             truth = COMPARISONS[atom.comparison](numbers, atom.value) & known
@@ -246,15 +283,12 @@ def _key(atom: Member | Prefix) -> str:
     return f"in {atom.list_name}" if isinstance(atom, Member) else f"startswith {atom.prefix}"
 
 
-def _chosen(codes: CodeLists, which: str, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and rows of the codes of a subject (principal | other | any) whose place is wanted."""
+def _rows_with(codes: CodeLists, which: str, wanted: np.ndarray) -> np.ndarray:
+    """The rows that have a code of the subject (other | any) whose place is wanted."""
     mark = wanted[codes.ids]
-    if which != "any":
-        first = np.zeros(len(codes.ids), dtype=bool)
-        first[codes.offsets[:-1][codes.lengths > 0]] = True
-        mark &= first if which == "principal" else ~first
-    position = np.flatnonzero(mark)
-    return position, np.searchsorted(codes.offsets, position, side="right") - 1
+    if which == "other":
+        mark[codes.offsets[:-1][codes.lengths > 0]] = False
+    return np.searchsorted(codes.offsets, np.flatnonzero(mark), side="right") - 1
 
 
 def _texts(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:

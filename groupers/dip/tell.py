@@ -195,7 +195,7 @@ class _Speech:
         best, *others = self.judged.ranked
         how = ""
         if self.judged.partial:
-            how = f"没有病种完全满足，目录按部分匹配取相关手术操作匹配最多者（{best.met} 项），"
+            how = f"没有病种完全满足，本地允许部分相符，取相关手术操作匹配最多者（{best.met} 项），"
         lines = [f"{how}归入核心病种 {self.row(best.row)}（{best.row.treatment_class}）"]
         if others:
             lines.append(f"未归入次选病种 {self.row(others[0].row)}：{self.why_not(best, others[0])}")
@@ -205,12 +205,24 @@ class _Speech:
         if best.met != other.met:
             return f"其相关手术操作匹配 {other.met} 项，少于 {best.row.row} 的 {best.met} 项"
         same = f"两者相关手术操作匹配都是 {best.met} 项，"
-        fee = self.judged.fee
-        for breaker in self.catalogue.choices.tie_breakers:
+        fee, breakers = self.judged.fee, self.catalogue.choices.tie_breakers
+        for number, breaker in enumerate(breakers):
             if _place(breaker, best.row, fee) != _place(breaker, other.row, fee):
+                before = f"{self.named(breakers[:number])}也相同，" if number else ""
                 left, right = (self.said(breaker, trial.row) for trial in (best, other))
-                return f"{same}按“{_TIE_NAMES[breaker]}”，{best.row.row} {left}，{other.row.row} {right}"
-        return f"{same}各项优先规则也都相同，按病种编码 {best.row.row} 在前"
+                return (
+                    f"{same}{before}按“{_TIE_NAMES[breaker]}”，{best.row.row} {left}，{other.row.row} {right}"
+                )
+        if not breakers:
+            return f"{same}没有规定优先次序，按病种编码 {best.row.row} 在前"
+        unseen = (
+            "（本例没有总费用，次均费用无从比较）" if fee is None and "nearest_mean_cost" in breakers else ""
+        )
+        return f"{same}{self.named(breakers)}也都相同{unseen}，按病种编码 {best.row.row} 在前"
+
+    @staticmethod
+    def named(breakers: Iterable[TieBreaker]) -> str:
+        return "、".join(f"“{_TIE_NAMES[breaker]}”" for breaker in dict.fromkeys(breakers))
 
     def said(self, breaker: TieBreaker, row: CoreRow) -> str:
         """What a row brings to a tie-breaker."""

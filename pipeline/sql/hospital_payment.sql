@@ -10,6 +10,7 @@ WITH paid AS (
         sum(CASE WHEN status = 'ungrouped' THEN case_count ELSE 0 END)::BIGINT AS ungrouped_cases,
         sum(CASE WHEN status = 'ambiguous' THEN case_count ELSE 0 END)::BIGINT AS ambiguous_cases,
         (sum(weight * case_count) * 1000000000)::HUGEINT AS weight_e9,
+        sum(points) AS points_total, -- a reversal's are negative; none by the rate method
         sum(total_fee_fen)::HUGEINT AS total_fee_fen,
         sum(pool_fund_fen)::HUGEINT AS pool_fund_fen,
         sum(standard_fen)::HUGEINT AS standard_fen,
@@ -53,7 +54,7 @@ steps AS (
         coalesce(p.low_cases, 0) - coalesce(b.low_cases, 0) AS low_cases,
         coalesce(p.high_cases, 0) - coalesce(b.high_cases, 0) AS high_cases,
         coalesce(p.ungrouped_cases, 0) AS ungrouped_cases, coalesce(p.ambiguous_cases, 0) AS ambiguous_cases,
-        coalesce(p.weight_e9, 0) AS weight_e9,
+        coalesce(p.weight_e9, 0) AS weight_e9, p.points_total,
         coalesce(p.total_fee_fen, 0) AS total_fee_fen, coalesce(p.pool_fund_fen, 0) AS pool_fund_fen,
         coalesce(p.standard_fen, 0) AS standard_fen, coalesce(p.fund_fen, 0) AS fund_fen,
         half_away(coalesce(p.fund_fen, 0) * $prepay_ratio_e4, e4()) AS prepay_fen,
@@ -73,6 +74,7 @@ SELECT
     (half_away(s.weight_e9, 100000)::DECIMAL(22, 4) * 0.0001)::DECIMAL(18, 4) AS weight_total,
     CASE WHEN s.cases > 0
          THEN (half_away(s.weight_e9, 100000 * s.cases)::DECIMAL(14, 4) * 0.0001)::DECIMAL(10, 4) END AS cmi,
+    s.points_total::DECIMAL(24, 6) AS points_total,
     s.total_fee_fen::BIGINT AS total_fee_fen, s.pool_fund_fen::BIGINT AS pool_fund_fen,
     s.standard_fen::BIGINT AS standard_fen, s.fund_fen::BIGINT AS fund_fen,
     s.prepay_fen::BIGINT AS prepay_fen, s.audit_deduction_fen::BIGINT AS audit_deduction_fen,

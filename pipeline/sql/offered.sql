@@ -5,7 +5,7 @@ WITH met AS (
     SELECT
         v.input_row, v.case_id, v.hospital_id, v.insurance_type, v.admission_date, v.discharge_date,
         v.settlement_date, v.stay_days, v.total_fee_fen, v.pool_fund_fen, v.priced_on AS pricing_date,
-        g.principal_dx, g.mdc, g.group_code, g.status, g.aux_subtype, g.own_e4, g.own_subtype,
+        g.principal_dx, g.mdc, g.dip_kind, g.group_code, g.status, g.aux_subtype, g.own_e4, g.own_subtype,
         CASE WHEN v.by_points AND p.on_path THEN g.aux_e4 ELSE v.auxiliary_unit END AS aux_num,
         d.terms_id, p.path, p.on_path, p.weight_num, p.is_base, h.level, h.rate_num, h.price_num, h.reference_num,
         h.reference_den, t.reference_with_coefficient, t.negative_kept,

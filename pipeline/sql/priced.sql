@@ -33,7 +33,7 @@ amounts AS (
 )
 SELECT
     input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
-    stay_days, principal_dx, terms_id, mdc, group_code, status, refusal, 1 AS case_count,
+    stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, 1 AS case_count,
     weight_num, rate_num, price_num, reference_num, reference_den, coefficient_num, auxiliary_num, subtype, is_base,
     price_class, rule_id, family, total_fee_fen, pool_fund_fen, reference_fen, ratio_e4,
     CASE WHEN c.by_points THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
@@ -47,6 +47,6 @@ FROM amounts, conventions c
 UNION ALL BY NAME
 SELECT
     input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
-    stay_days, principal_dx, terms_id, mdc, group_code, status, refusal, total_fee_fen, pool_fund_fen
+    stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, total_fee_fen, pool_fund_fen
 FROM offered
 WHERE refusal IS NOT NULL

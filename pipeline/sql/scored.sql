@@ -2,7 +2,7 @@
 -- so that one hospital's cases lie together. Numbers in their published size: yuan per weight or point, not fen.
 SELECT
     s.input_row, s.case_id, s.hospital_id, s.insurance_type, s.level, s.discharge_date, s.settlement_date,
-    s.pricing_date, s.stay_days, s.principal_dx, s.terms_id, s.mdc, s.group_code, s.status,
+    s.pricing_date, s.stay_days, s.principal_dx, s.terms_id, s.mdc, s.dip_kind, s.group_code, s.status,
     s.case_count::INTEGER AS case_count,
     ((s.weight_num * c.weight_shown)::DECIMAL(18, 0) * 0.000000001)::DECIMAL(18, 9) AS weight,
     CASE WHEN NOT c.by_points

@@ -8,6 +8,9 @@ SELECT
     coalesce(sum(CASE WHEN status = 'grouped' THEN case_count ELSE 0 END), 0)::BIGINT AS grouped,
     coalesce(sum(CASE WHEN status = 'ambiguous' THEN case_count ELSE 0 END), 0)::BIGINT AS ambiguous,
     coalesce(sum(CASE WHEN status = 'ungrouped' THEN case_count ELSE 0 END), 0)::BIGINT AS ungrouped,
+    coalesce(sum(CASE WHEN status = 'excluded' THEN case_count ELSE 0 END), 0)::BIGINT AS excluded,
+    coalesce(sum(CASE WHEN dip_kind = 'core' THEN case_count ELSE 0 END), 0)::BIGINT AS core,
+    coalesce(sum(CASE WHEN dip_kind = 'pooled' THEN case_count ELSE 0 END), 0)::BIGINT AS pooled,
     CASE WHEN sum(case_count) > 0
          THEN (half_away((sum(weight * case_count) * 1000000000)::HUGEINT, 100000 * sum(case_count))
                ::DECIMAL(14, 4) * 0.0001)::DECIMAL(10, 4) END AS cmi,

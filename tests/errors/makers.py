@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import subprocess
@@ -436,3 +437,48 @@ def platform_without_diagnoses(place: Place) -> None:
 def platform_workbook(place: Place) -> None:
     _platform(place)
     (place.input / "diagnosis.csv").write_bytes(b"PK\x03\x04\x14\x00\x06\x00\xff\xfe\x80")
+
+
+# --- building a catalogue from history
+
+
+def year_of(place: Place, hospitals: pa.Array | None = None) -> None:
+    """The month's rows spread over twelve months of discharge."""
+    days = [dt.date(2024, 1 + number % 12, 5) for number in range(place.rows.num_rows)]
+    table = place.replace("discharge_date", pa.array(days, pa.date32()))
+    if hospitals is not None:
+        table = table.set_column(table.schema.get_field_index("hospital_id"), "hospital_id", hospitals)
+    place.write(table)
+
+
+def year_of_one_hospital(place: Place) -> None:
+    year_of(place, pa.array([place.rows["hospital_id"][0].as_py()] * place.rows.num_rows))
+
+
+def year_of_unknown_hospitals(place: Place) -> None:
+    year_of(place, pa.array(["H00000000000"] * place.rows.num_rows))
+
+
+def rules_key_unknown(place: Place) -> None:
+    """A city's rules with a mistyped key."""
+    year_of(place)
+    _rules(place, "threshold:", "treshold:")
+
+
+def benchmark_absent(place: Place) -> None:
+    year_of(place)
+    _rules(place, "method: mean", "method: benchmark")
+    _rules(place, "benchmark_row: null", "benchmark_row: I63.9C-no-such-row")
+
+
+def year_and_taken(place: Place) -> None:
+    year_of(place)
+    taken(place)
+
+
+def _rules(place: Place, before: str, after: str) -> None:
+    own = place.folder / "rules.yaml"
+    file = own if own.is_file() else ROOT / "data" / "calibration" / "dip-catalogue.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert before in text
+    own.write_text(text.replace(before, after, 1), encoding="utf-8")

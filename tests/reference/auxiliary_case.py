@@ -22,7 +22,7 @@ def auxiliary_case(
     row: str | None,
     level: str | None,
 ) -> dict[str, Any]:
-    """aux_coefficient (ten-thousandths), aux_subtype and aux_met of one case; codes in normal form."""
+    """The aux_ and own_ columns of one case, coefficients in ten-thousandths; codes in normal form."""
     facts = dict(case)
     facts["dx"] = [code for code in case.get("dx_codes") or [] if code]
     facts["px"] = [code for code in case.get("px_codes") or [] if code]
@@ -40,19 +40,32 @@ def auxiliary_case(
                 for clause in subtype.condition
             ):
                 met.append(subtype)
-    highest, coefficient = None, 10_000
+    # A cell with one number multiplies; one with a number per level replaces, `own`.
+    aux = [subtype for subtype in met if list(subtype.coefficients) == [""]]
+    own = [subtype for subtype in met if "" not in subtype.coefficients]
+    aux_subtype, aux_coefficient, _ = _highest(aux, level)
+    own_subtype, own_coefficient, own_unknown = _highest(own, level)
+    return {
+        "aux_coefficient": aux_coefficient if aux else 10_000,
+        "aux_subtype": aux_subtype,
+        "aux_met": [subtype.subtype for subtype in aux],
+        "own_coefficient": own_coefficient,
+        "own_subtype": own_subtype,
+        "own_unknown": own_unknown,
+        "own_met": [subtype.subtype for subtype in own],
+    }
+
+
+def _highest(met: list[Subtype], level: str | None) -> tuple[str | None, int | None, bool]:
+    """The subtype with the highest coefficient, that coefficient, and whether one is unknown."""
+    highest, coefficient = None, None
     for subtype in met:
         of_level = subtype.coefficients.get("" if "" in subtype.coefficients else level or "?")
         if of_level is None:  # unknown: whether it is the highest cannot be told
-            highest, coefficient = subtype, None
-            break
-        if highest is None or of_level > coefficient:
-            highest, coefficient = subtype, of_level
-    return {
-        "aux_coefficient": coefficient,
-        "aux_subtype": None if highest is None else highest.subtype,
-        "aux_met": [subtype.subtype for subtype in met],
-    }
+            return subtype.subtype, None, True
+        if coefficient is None or of_level > coefficient:
+            highest, coefficient = subtype.subtype, of_level
+    return highest, coefficient, False
 
 
 def cci(charlson: Charlson, dx: list[str]) -> int:

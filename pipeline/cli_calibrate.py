@@ -1,0 +1,75 @@
+"""Commands that derive parameters from history: `drgdip calibrate ...`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli_schemes import AsJson, print_json
+from pipeline.errors import UsageMistake
+
+LIBRARY = "dip-2.0"  # the national one
+calibrate_app = typer.Typer(help="由历史数据测算：DIP 病种目录。", no_args_is_help=True)
+
+
+@calibrate_app.callback()
+def _calibrate() -> None:
+    """A callback keeps a single command below its group."""
+
+
+@calibrate_app.command("dip-catalogue")
+def calibrate_dip_catalogue(
+    history: Annotated[
+        Path, typer.Option("--history", help="历史出院记录：Parquet 文件或文件夹，通常三年。")
+    ],
+    region: Annotated[str, typer.Option("--region", help="地区名或地区文件夹的路径，取其医院与级别。")],
+    name: Annotated[str, typer.Option("--as", help="新目录的名称。")],
+    out: Annotated[Path, typer.Option("--out", help="写到哪个文件夹（须不存在）。")],
+    library: Annotated[
+        str | None, typer.Option("--library", help=f"从哪个 DIP 病种库起步：方案名或文件夹；缺省 {LIBRARY}。")
+    ] = None,
+    from_nothing: Annotated[bool, typer.Option("--from-nothing", help="不用病种库，全由历史测算。")] = False,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="测算规则（YAML）；不给则用国家缺省。")
+    ] = None,
+    previous: Annotated[
+        str | None, typer.Option("--previous", help="上一版目录，用来比较：方案名或文件夹。")
+    ] = None,
+    effective_from: Annotated[
+        str | None, typer.Option("--effective-from", help="生效日期，如 2026-01-01；不给则不生效。")
+    ] = None,
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "4GiB",
+    as_json: AsJson = False,
+) -> None:
+    """由历史出院记录测算一份 DIP 病种目录：病种、分值、级别系数、基层病种，附依据与报告，写成方案草案。"""
+    from pipeline.calibrate_dip import Order, build_catalogue
+    from pipeline.calibrate_report import summary
+    from pipeline.calibrate_rules import load_rules
+    from pipeline.progress import stages
+    from pipeline.region import load_region
+
+    if from_nothing and library:
+        raise UsageMistake(f"--library {library[:40]} 与 --from-nothing 不能同时给；请只留一个")
+    start = None if from_nothing else library or LIBRARY
+    order = Order(name, out, start, previous, _day(effective_from) if effective_from else None)
+    with stages(quiet=as_json) as tick:
+        built = build_catalogue(history, load_region(region), load_rules(rules), order, memory, tick)
+    if as_json:
+        print_json({"folder": str(out), **summary(built)})
+        return
+    told = summary(built)
+    typer.echo(
+        f"病种目录草案：{out}；核心 {told['core']} 个，综合 {told['pooled']} 个；"
+        f"用于测算 {told['cases']} 例，核心入组 {told['core_cases']}，综合 {told['pooled_cases']}，未入组 {told['ungrouped_cases']}；"
+        f"依据见 {out / 'evidence.csv'}，报告见 {out / 'report.md'}"
+    )
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageMistake(f"生效日期读不懂：`{text[:20]}`；应写作 2026-01-01") from error
