@@ -120,6 +120,11 @@ class Pack(Closed):
         return "dip" if self.method == "dip" else "drg"
 
     @property
+    def by_points(self) -> bool:
+        """Whether a case has points, which the point value turns into money."""
+        return self.method in ("points", "dip")
+
+    @property
     def dated(self) -> dict[str, list[Dated]]:
         """Every dated list of this method, by key; of the optional ones those that are there."""
         keys = (*COMMON, *PRICED_BY[self.method], *(key for key in OPTIONAL if getattr(self, key)))
