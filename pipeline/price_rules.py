@@ -117,7 +117,7 @@ def _ratio_classes(path: str, level: str, ratio: RatioEntry, low: Band, high: Ba
     beyond, reference = ratio.beyond, ratio.reference
     end = None if beyond is None else beyond.threshold
     end_inclusive = beyond is not None and not beyond.inclusive
-    pieces = [
+    pieces: list[tuple[str, Amount, Decimal | None, bool, Decimal | None, bool]] = [
         ("low", amount_of_band(low, reference), None, False, low.threshold, low.inclusive),
         ("normal", NORMAL, low.threshold, not low.inclusive, high.threshold, not high.inclusive),
         ("high", amount_of_band(high, reference), high.threshold, high.inclusive, end, end_inclusive),
@@ -125,8 +125,9 @@ def _ratio_classes(path: str, level: str, ratio: RatioEntry, low: Band, high: Ba
     if beyond is not None:
         amount = amount_of_band(beyond, reference)
         pieces.append(("beyond", amount, beyond.threshold, beyond.inclusive, None, False))
-    for piece, amount, *interval in pieces:
-        yield Rule(path, "high" if piece == "beyond" else piece, amount, piece, level, *interval)
+    for piece, amount, x_from, from_inclusive, x_to, to_inclusive in pieces:
+        price_class = "high" if piece == "beyond" else piece
+        yield Rule(path, price_class, amount, piece, level, x_from, from_inclusive, x_to, to_inclusive)
 
 
 def normal_path(number: int) -> str:

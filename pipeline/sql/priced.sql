@@ -4,6 +4,7 @@
 -- All over one denominator, kept as the fraction amount_top / amount_bottom: the fund amount comes from it unrounded.
 WITH parts AS (
     SELECT *,
+        refusal IS NULL AS has_price,
         -- Q and a coefficient below the line enter the denominator only where the rule uses them.
         (CASE WHEN points_e4 <> 0 THEN q_num::HUGEINT ELSE 1 END)
             * (CASE WHEN coefficient_power < 0 THEN coefficient_num ELSE 1 END) AS below,
@@ -11,7 +12,6 @@ WITH parts AS (
         (CASE WHEN standard_e4 = 0 AND value_e4 = 0 THEN 0::HUGEINT ELSE value_num END)
             * auxiliary_num * below AS value_top
     FROM ruled
-    WHERE refusal IS NULL
 ),
 terms_of_points AS (
     SELECT *,
@@ -41,14 +41,10 @@ SELECT
     weight_num, rate_num, price_num, q_num, q_den, coefficient_num, auxiliary_num, subtype, is_base, budget_line,
     price_class, rule_id, family, total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen,
     reference_fen, ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
-    CASE WHEN c.by_points THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
-    half_away(apart_top, amount_bottom)::BIGINT AS apart_fen,
-    half_away(amount_top, amount_bottom)::BIGINT AS standard_fen,
-    half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT AS separate_fen
+    CASE WHEN c.by_points AND has_price
+         THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
+    CASE WHEN has_price THEN half_away(apart_top, amount_bottom)::BIGINT END AS apart_fen,
+    CASE WHEN has_price THEN half_away(amount_top, amount_bottom)::BIGINT END AS standard_fen,
+    CASE WHEN has_price
+         THEN half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT END AS separate_fen
 FROM amounts, conventions c
-UNION ALL BY NAME
-SELECT
-    input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
-    stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, total_fee_fen, pool_fund_fen
-FROM ruled
-WHERE refusal IS NOT NULL
