@@ -26,6 +26,7 @@ from pipeline.pack_pricing import (
 Method = Literal["rate", "dip"]
 # What each method is priced by, beside what all of them have.
 PRICED_BY: dict[Method, tuple[str, ...]] = {"rate": ("rates",), "dip": ("point_values", "reference_prices")}
+BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
     "scheme", "codes", "weights", "coefficients", "base_groups", "ratio", "off_path", "fund_share", "settlement",
 )  # fmt: skip
@@ -118,6 +119,9 @@ class Pack(Closed):
                     raise ValueError(f"method 为 {self.method}，缺 {key}")
                 if method != self.method and getattr(self, key):
                     raise ValueError(f"method 为 {self.method}，不用 {key}，请删去")
+        for entry in self.base_groups:
+            if self.method != "rate" and entry.strategy in BY_RATE:
+                raise ValueError(f"method 为 {self.method}，没有费率，base_groups 不能用 {entry.strategy}")
         return self
 
     @model_validator(mode="after")

@@ -120,12 +120,13 @@ class RatioEntry(Dated):
 class Treatment(Closed):
     """How a group leaves the normal path: a weight without ratio class, a share of the fee, or the fee.
 
-    `share_of_benchmark`: points = share × F ÷ reference price.
+    `share_of_benchmark`: points = share × F ÷ reference price, times c or not (泰安 pays 0.4368·c, 济宁 0.7).
     """
 
     treatment: Literal["table_weight", "fixed_weight", "share_of_fee", "share_of_benchmark", "by_item"]
     weight: Weight | None = None
     share: Multiple | None = None
+    by_coefficient: bool = False
 
     @model_validator(mode="after")
     def _complete(self) -> Treatment:
@@ -133,6 +134,8 @@ class Treatment(Closed):
         name = wanted.get(self.treatment)
         if name and getattr(self, name) is None:
             raise ValueError(f"{self.treatment} 缺 {name}")
+        if self.by_coefficient and self.treatment != "share_of_benchmark":
+            raise ValueError(f"{self.treatment} 不用 by_coefficient，请删去")
         return self
 
 

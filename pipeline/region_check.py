@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from groupers.dip.ties import undecided, undecided_count
+from pipeline.catalogue_check import check_catalogue, rows_without_score
 from pipeline.errors import ConfigurationError
 from pipeline.pack_pricing import Band
-from pipeline.price_bounds import MOST_HUGEINT, largest_product
+from pipeline.price_bounds import MOST_HUGEINT, largest_product, largest_result_fits
 from pipeline.price_rules import NORMAL, Amount, amount_of_band
 from pipeline.price_tables import price_of_group, price_of_hospital, units_of
+from pipeline.problem import Problem, some
 from pipeline.region import Region
 from pipeline.schemes import Scheme
 from pipeline.terms import Terms
 
 MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
-SHOWN = 8
 FOUR_DIGITS = Decimal("0.0001")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An error stops the pack from being used; a warning is for a person to judge.
-
-    `refuses_cases`: a run goes on, since it refuses the cases concerned one by one (no price, no rate).
-    """
-
-    severity: Literal["error", "warning"]
-    where: str
-    message: str
-    refuses_cases: bool = False
 
 
 def check_region(region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]) -> list[Problem]:
@@ -45,6 +31,7 @@ def check_region(region: Region, terms: tuple[Terms, ...], schemes: Mapping[str,
             *_hospitals(region, one),
             *_bands(one, scheme),
             *_limits(one),
+            *check_catalogue(one, scheme),
         ]
         problems += [*_digits(region, one, scheme), *_ties(one, scheme)]
     unique = list(dict.fromkeys(problems))
@@ -68,22 +55,25 @@ def stop_on_errors(region: Region, terms: tuple[Terms, ...], schemes: Mapping[st
 def _groups(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:
     kinds, units = scheme.kinds, units_of(region.pack)
     problems = []
-    bare = [group for group in kinds if price_of_group(terms, scheme, group, units) is None]
+    blank = set(rows_without_score(terms, scheme))  # told by the catalogue's own check
+    bare = [
+        group for group in kinds if group not in blank and price_of_group(terms, scheme, group, units) is None
+    ]
     if bare:
         problems.append(Problem(
             "error", f"{terms.valid_from} 起的权重",
-            f"方案能产生的 {len(kinds)} 个组中有 {len(bare)} 个没有价格：{_some(bare)}；请补权重或在 off_path 中另定",
+            f"方案能产生的 {len(kinds)} 个组中有 {len(bare)} 个没有价格：{some(bare)}；请补权重或在 off_path 中另定",
             refuses_cases=True,
         ))  # fmt: skip
     strange = [group for group in terms.weights or () if group not in kinds]
     if strange:
         problems.append(Problem(
-            "error", f"{terms.valid_from} 起的权重", f"有 {len(strange)} 个组不属于方案 {terms.scheme.name}：{_some(strange)}；请核对版本",
+            "error", f"{terms.valid_from} 起的权重", f"有 {len(strange)} 个组不属于方案 {terms.scheme.name}：{some(strange)}；请核对版本",
         ))  # fmt: skip
     named = [group for group in (*terms.base_groups.groups, *terms.off_path.groups) if group not in kinds]
     if named:
         problems.append(Problem(
-            "error", f"{terms.valid_from} 起的基础病组与单列病组", f"不属于方案 {terms.scheme.name} 的组：{_some(named)}；请更正",
+            "error", f"{terms.valid_from} 起的基础病组与单列病组", f"不属于方案 {terms.scheme.name} 的组：{some(named)}；请更正",
         ))  # fmt: skip
     return problems
 
@@ -111,7 +101,7 @@ def _hospitals(region: Region, terms: Terms) -> list[Problem]:
     ]
     if unknown:
         problems.append(Problem(
-            "warning", f"{terms.valid_from} 起的系数", f"系数表中的医院当日不在医院表：{_some(unknown)}；请核对编号",
+            "warning", f"{terms.valid_from} 起的系数", f"系数表中的医院当日不在医院表：{some(unknown)}；请核对编号",
         ))  # fmt: skip
     return problems
 
@@ -147,6 +137,10 @@ def _bands(terms: Terms, scheme: Scheme) -> list[Problem]:
         problems.append(
             Problem("error", f"{terms.valid_from} 起的倍率", "高倍率界限不大于低倍率界限；请更正")
         )
+    if ratio.beyond is not None and ratio.beyond.threshold <= max(thresholds[1:]):
+        problems.append(
+            Problem("error", f"{terms.valid_from} 起的倍率", "极高倍率界限不大于高倍率界限；请更正")
+        )
     edges_by_weight = [band.weight_le for band in terms.ratio.high]
     rising = [edge for edge in edges_by_weight if edge is not None]
     if (
@@ -171,15 +165,19 @@ def _at_threshold(
     if terms.coefficients.by_group_level:
         found = set(scheme.coefficients.values())
     ends = sorted({min(found, default=Decimal(1)), max(found, default=Decimal(1))})
+    ratios = _price_ratios(terms)
     for earlier in before:
-        seen: dict[tuple[Decimal, Decimal], str] = {}
-        for title, price in _price_ratios(terms):
-            for c in ends:
-                pair = (
-                    _multiple(terms, earlier, band.threshold, c, price),
-                    _multiple(terms, amount, band.threshold, c, price),
-                )
-                seen.setdefault(pair, f"{title}系数 {c} 的医院，")
+        found_at = {
+            (title, c): tuple(_multiple(terms, one, band.threshold, c, price) for one in (earlier, amount))
+            for title, price in ratios
+            for c in ends
+        }
+        # The insurance type is named only where the amount depends on it.
+        if all(pair == found_at[ratios[0][0], c] for (_, c), pair in found_at.items()):
+            found_at = {("", c): found_at[ratios[0][0], c] for c in ends}
+        seen: dict[tuple[Decimal, ...], str] = {}
+        for (title, c), pair in found_at.items():
+            seen.setdefault(pair, f"{title}系数 {c} 的医院，")
         for (below, at_edge), which in seen.items():
             yield which if len(seen) > 1 else "", below, at_edge
 
@@ -221,8 +219,13 @@ def _ties(terms: Terms, scheme: Scheme) -> list[Problem]:
 def _digits(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:
     """Numbers whose products would not fit the integers of the SQL."""
     found = largest_product(terms, region.pack, scheme)
-    if found <= MOST_HUGEINT:
+    if found <= MOST_HUGEINT and largest_result_fits(terms, region.pack, scheme):
         return []
+    if found <= MOST_HUGEINT:
+        return [Problem(
+            "error", f"{terms.valid_from} 起的权重与单价",
+            "最小的权重（分值）、费率（参照点值）过小，一亿元的病例的倍率或点数超出可存的位数；请核对单位",
+        )]  # fmt: skip
     return [Problem(
         "error", f"{terms.valid_from} 起的小数位数",
         f"权重、系数、点值的位数合起来有 {len(str(found))} 位，超出可精确计算的 {len(str(MOST_HUGEINT)) - 1} 位；"
@@ -241,10 +244,6 @@ def _limits(terms: Terms) -> list[Problem]:
 
 def _edge_side(band: Band) -> str:
     return "界限属于本档" if band.inclusive else "界限不属于本档"
-
-
-def _some(names: list[str]) -> str:
-    return "、".join(names[:SHOWN]) + (f" 等 {len(names)} 个" if len(names) > SHOWN else "")
 
 
 def _plain(number: Decimal) -> str:

@@ -4,6 +4,7 @@
 -- fund (difference) = amount − (F − recorded fund). All over one denominator, rounded once where stored.
 WITH parts AS (
     SELECT *,
+        refusal IS NULL AS has_price,
         -- Q and a coefficient below the line enter the denominator only where the rule uses them.
         CASE WHEN points_e4 <> 0 THEN reference_num::HUGEINT ELSE 1 END
             * (CASE WHEN coefficient_power < 0 THEN coefficient_num ELSE 1 END) AS below,
@@ -36,17 +37,11 @@ SELECT
     stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, 1 AS case_count,
     weight_num, rate_num, price_num, reference_num, reference_den, coefficient_num, auxiliary_num, subtype, is_base,
     price_class, rule_id, family, total_fee_fen, pool_fund_fen, reference_fen, ratio_e4,
-    CASE WHEN c.by_points THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
-    half_away(amount_top, amount_bottom)::BIGINT AS standard_fen,
-    half_away(
+    CASE WHEN c.by_points AND has_price THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
+    CASE WHEN has_price THEN half_away(amount_top, amount_bottom)::BIGINT END AS standard_fen,
+    CASE WHEN has_price THEN half_away(
         CASE WHEN negative_kept THEN amount_top - (total_fee_fen - pool_fund_fen) * amount_bottom
              ELSE greatest(0::HUGEINT, amount_top - (total_fee_fen - pool_fund_fen) * amount_bottom) END,
         amount_bottom
-    )::BIGINT AS fund_fen
+    )::BIGINT END AS fund_fen
 FROM amounts, conventions c
-UNION ALL BY NAME
-SELECT
-    input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
-    stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, total_fee_fen, pool_fund_fen
-FROM offered
-WHERE refusal IS NOT NULL

@@ -1,4 +1,4 @@
--- ruled: one row per discharge that has a price (grain: input_row), with the rule that it meets.
+-- ruled: one row per discharge that may be priced (grain: input_row), with the rule that it meets; none where refused.
 -- DESIGN §6: x = F / reference, reference = W·Q[·c]; a threshold belongs to its class where the rule says so.
 WITH measured AS (
     SELECT *,
@@ -8,7 +8,6 @@ WITH measured AS (
             * (CASE WHEN reference_with_coefficient THEN coefficient_unit ELSE 1 END) AS reference_bottom,
         total_fee_fen::HUGEINT * reference_bottom * 10000 AS x_top -- x in ten-thousandths is x_top / reference_top
     FROM offered
-    WHERE refusal IS NULL
 )
 SELECT m.* EXCLUDE (path),
     half_away(reference_top, reference_bottom)::BIGINT AS reference_fen,
@@ -17,8 +16,9 @@ SELECT m.* EXCLUDE (path),
     r.rule_id, r.family, r.standard_e4, r.value_e4, r.points_e4, r.fee_e4, r.coefficient_power, r.auxiliary_power,
     r.floored
 FROM measured m
-JOIN price_rules r ON r.terms_id = m.terms_id AND r.path = m.path
+LEFT JOIN price_rules r ON m.refusal IS NULL AND r.terms_id = m.terms_id AND r.path = m.path
     AND (r.x_from_e4 IS NULL OR m.x_top > r.x_from_e4 * m.reference_top
          OR (r.x_from_inclusive AND m.x_top = r.x_from_e4 * m.reference_top))
     AND (r.x_to_e4 IS NULL OR m.x_top < r.x_to_e4 * m.reference_top
          OR (r.x_to_inclusive AND m.x_top = r.x_to_e4 * m.reference_top))
+WHERE m.refusal IS NOT NULL OR r.rule_id IS NOT NULL -- a ratio that no rule knows is lost here, and no audit passes
