@@ -41,8 +41,12 @@ def pricing(scored: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
 def _numbers(scored: dict[str, Any], by_points: bool) -> str:
     weight, coefficient = _plain(scored["weight"]), _plain(scored["coefficient"])
     base = "（基础病组，同城同价）" if scored["is_base"] else ""
-    if not by_points:
+    if scored["rate"] is not None:
         return f"  权重 {weight}，费率 {_plain(scored['rate'])} 元／权重，系数 {coefficient}{base}"
+    if not by_points:
+        return f"  公布的支付标准 {weight} 元"
+    if scored["auxiliary"] is None:
+        return f"  权重 {weight}，点值 {_plain(scored['point_value'])} 元／点，系数 {coefficient}{base}"
     subtype = f"（辅助分型 {scored['subtype']}）" if scored["subtype"] else "（无辅助分型）"
     return (
         f"  分值 {weight}，点值 {_plain(scored['point_value'])} 元／分，系数 {coefficient}{base}，"
@@ -53,9 +57,9 @@ def _numbers(scored: dict[str, Any], by_points: bool) -> str:
 def _ratio(scored: dict[str, Any], by_points: bool) -> str:
     if scored["ratio_e4"] is None:
         return f"  不计费用倍率：{CLASS_NAMES[scored['price_class']]}"
-    price = f"（分值 × 参照点值 {_plain(scored['reference_price'])}）" if by_points else ""
+    price = f"（参照点值 {_plain(scored['reference_price'])}）" if by_points else ""
     return (
-        f"  费用倍率 = 医疗费 {yuan_text(scored['total_fee_fen'])} ÷ 参照标准 {yuan_text(scored['reference_fen'])}{price}"
+        f"  费用倍率 = 医疗费 {yuan_text(scored['total_fee_fen'] - scored['separate_items_fen'])} ÷ 参照标准 {yuan_text(scored['reference_fen'])}{price}"
         f" = {_e4(scored['ratio_e4'], trim=False)}，{CLASS_NAMES[scored['price_class']]}"
     )
 
@@ -64,9 +68,11 @@ def _formula(scored: dict[str, Any], rule: dict[str, Any]) -> str:
     """m·W·c·a + m₀·W·a + k·F ÷ Q·cⁱ·aʲ + n·F, without the parts that are nothing or one."""
     by_points = scored["point_value"] is not None
     weight, coefficient = _plain(scored["weight"]), _plain(scored["coefficient"])
-    value = weight if by_points else f"{weight} × {_plain(scored['rate'])}"
-    auxiliary = f" × {_plain(scored['auxiliary'])}" if by_points else ""
-    fee = yuan_text(scored["total_fee_fen"])
+    value = weight if scored["rate"] is None else f"{weight} × {_plain(scored['rate'])}"
+    if by_points and scored["auxiliary"] is None:
+        value = f"{weight} × {_plain(scored['point_scale'])}"
+    auxiliary = "" if scored["auxiliary"] is None else f" × {_plain(scored['auxiliary'])}"
+    fee = yuan_text(scored["total_fee_fen"] - scored["separate_items_fen"])
     parts = []
     if rule["standard_e4"]:
         parts.append(_times(rule["standard_e4"], f"{value} × {coefficient}{auxiliary}"))
@@ -82,16 +88,38 @@ def _formula(scored: dict[str, Any], rule: dict[str, Any]) -> str:
     parts += beside
     if rule["fee_e4"]:
         parts.append(_times(rule["fee_e4"], fee))
+    if rule["of_item"]:
+        parts.append(
+            "定额" if rule["family"] == "fixed_amount" else f"床日标准（{max(1, scored['stay_days'])} 天）"
+        )
     return " + ".join(parts) or "0"
 
 
 def _fund(scored: dict[str, Any], rule: dict[str, Any]) -> str:
+    standard, fund = yuan_text(scored["standard_fen"]), yuan_text(scored["fund_fen"])
+    separate = (
+        f" + 除外支付 {yuan_text(scored['separate_fen'])}（项目 {yuan_text(scored['separate_items_fen'])} 元）"
+        if scored["separate_items_fen"]
+        else ""
+    )
+    if rule["fund_method"] == "ratio":
+        of = {"case": "本例", "group": "同险种同病组", "hospital": "同险种本院", "region": "同险种全区"}[
+            rule["fund_of"]
+        ]
+        return (
+            f"  核定统筹基金（比例法）= 支付标准 {standard} × {of}记账统筹基金 ÷ 医疗费{separate} = {fund} 元"
+        )
+    if rule["fund_method"] == "policy":
+        return (
+            f"  核定统筹基金（政策法）= max(0, 支付标准 {standard} − 全自费、超限价、先行自付、起付线) × 报销比例"
+            f"{separate} = {fund} 元"
+        )
     own = scored["total_fee_fen"] - scored["pool_fund_fen"]
     kept = "" if rule["negative_kept"] else "，负数记零"
     return (
-        f"  核定统筹基金（差额法{kept}）= 支付标准 {yuan_text(scored['standard_fen'])} −（医疗费 "
+        f"  核定统筹基金（差额法{kept}）= 支付标准 {standard} −（医疗费 "
         f"{yuan_text(scored['total_fee_fen'])} − 统筹记账 {yuan_text(scored['pool_fund_fen'])} = {yuan_text(own)}）"
-        f" = {yuan_text(scored['fund_fen'])} 元"
+        f"{separate} = {fund} 元"
     )
 
 

@@ -8,7 +8,7 @@ FAMILY_NAMES = {
     "normal": "正常", "actual": "据实", "as_normal": "按标准", "factor": "按系数", "excess_share": "超额分担",
     "keep_excess": "超额据实", "minus_fixed": "扣减倍数", "cap": "封顶", "points": "按实际费用折点",
     "linear_add": "超额加点", "deduct": "扣减基数折点", "deviation": "偏差折算", "deviation_excess": "偏差超额",
-    "share_of_benchmark": "按费用折分",
+    "share_of_benchmark": "按费用折分", "affine": "分段折算", "fixed_amount": "定额", "bed_day": "按床日",
     "table_weight": "按表列权重", "fixed_weight": "按固定权重", "share_of_fee": "按费用比例", "by_item": "按项目",
 }  # fmt: skip
 

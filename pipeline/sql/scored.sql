@@ -7,6 +7,7 @@ SELECT
     ((s.weight_num * c.weight_shown)::DECIMAL(18, 0) * 0.000000001)::DECIMAL(18, 9) AS weight,
     CASE WHEN c.by_rate
          THEN ((s.rate_num * c.rate_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS rate,
+    CASE WHEN c.by_points AND NOT c.by_dip THEN s.rate_num END AS point_scale,
     CASE WHEN c.by_points
          THEN ((s.price_num * c.price_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS point_value,
     CASE WHEN c.by_points -- fen per point as a fraction, shown with six digits
