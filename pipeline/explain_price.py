@@ -58,8 +58,9 @@ def _ratio(scored: dict[str, Any], by_points: bool) -> str:
     if scored["ratio_e4"] is None:
         return f"  不计费用倍率：{CLASS_NAMES[scored['price_class']]}"
     price = f"（参照点值 {_plain(scored['reference_price'])}）" if by_points else ""
+    fee = yuan_text(scored["total_fee_fen"] - scored["separate_items_fen"])
     return (
-        f"  费用倍率 = 医疗费 {yuan_text(scored['total_fee_fen'] - scored['separate_items_fen'])} ÷ 参照标准 {yuan_text(scored['reference_fen'])}{price}"
+        f"  费用倍率 = 医疗费 {fee} ÷ 参照标准 {yuan_text(scored['reference_fen'])}{price}"
         f" = {_e4(scored['ratio_e4'], trim=False)}，{CLASS_NAMES[scored['price_class']]}"
     )
 
