@@ -152,9 +152,8 @@ def _by_drg(
 def _by_dip(
     scheme: dict[str, Any], tables: CodeTables, case: dict[str, Any], grouped: dict[str, Any]
 ) -> list[str]:
-    from groupers.dip.tell_auxiliary import tell_subtypes
-
     from groupers.dip.tell import tell
+    from groupers.dip.tell_auxiliary import tell_subtypes
     from pipeline.pack import SchemeEntry
     from pipeline.schemes import dip_catalogue
 

@@ -10,24 +10,32 @@ from pydantic import Field, model_validator
 
 from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
+from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
 from pipeline.pack_pricing import (
     BaseGroupsEntry,
     CoefficientsEntry,
     FundShareEntry,
-    OffPathEntry,
+    PointScaleEntry,
     PointValuesEntry,
     RatesEntry,
     RatioEntry,
     ReferencePricesEntry,
     SettlementEntry,
+    StandardsEntry,
     WeightsEntry,
 )
 
-Method = Literal["rate", "dip"]
+Method = Literal["rate", "points", "dip", "published"]
 # What each method is priced by, beside what all of them have.
-PRICED_BY: dict[Method, tuple[str, ...]] = {"rate": ("rates",), "dip": ("point_values", "reference_prices")}
+PRICED_BY: dict[Method, tuple[str, ...]] = {
+    "rate": ("weights", "rates", "coefficients"),
+    "points": ("weights", "point_scale", "point_values", "coefficients"),
+    "dip": ("weights", "point_values", "reference_prices", "coefficients"),
+    "published": ("standards",),
+}
+OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items")  # what a pack may do without
 COMMON = (
-    "scheme", "codes", "weights", "coefficients", "base_groups", "ratio", "off_path", "fund_share", "settlement",
+    "scheme", "codes", "base_groups", "ratio", "off_path", "fund_share", "settlement",
 )  # fmt: skip
 
 
@@ -89,14 +97,20 @@ class Pack(Closed):
     rounding: Rounding
     scheme: list[SchemeEntry] = Field(min_length=1)
     codes: list[CodesEntry] = Field(min_length=1)
-    weights: list[WeightsEntry] = Field(min_length=1)
+    weights: list[WeightsEntry] = []
     rates: list[RatesEntry] = []
+    point_scale: list[PointScaleEntry] = []
     point_values: list[PointValuesEntry] = []
     reference_prices: list[ReferencePricesEntry] = []
-    coefficients: list[CoefficientsEntry] = Field(min_length=1)
+    standards: list[StandardsEntry] = []
+    coefficients: list[CoefficientsEntry] = []
     base_groups: list[BaseGroupsEntry] = Field(min_length=1)
     ratio: list[RatioEntry] = Field(min_length=1)
     off_path: list[OffPathEntry] = Field(min_length=1)
+    scope: list[ScopeEntry] = []
+    special_rules: list[SpecialRulesEntry] = []
+    bed_day: list[BedDayEntry] = []
+    separate_items: list[SeparateItemsEntry] = []
     fund_share: list[FundShareEntry] = Field(min_length=1)
     settlement: list[SettlementEntry] = Field(min_length=1)
 
@@ -107,17 +121,18 @@ class Pack(Closed):
 
     @property
     def dated(self) -> dict[str, list[Dated]]:
-        """Every dated list of this method, by key."""
-        return {key: list(getattr(self, key)) for key in (*COMMON, *PRICED_BY[self.method])}
+        """Every dated list of this method, by key; of the optional ones those that are there."""
+        keys = (*COMMON, *PRICED_BY[self.method], *(key for key in OPTIONAL if getattr(self, key)))
+        return {key: list(getattr(self, key)) for key in keys}
 
     @model_validator(mode="after")
     def _of_its_method(self) -> Pack:
-        for method, keys in PRICED_BY.items():
-            for key in keys:
-                if method == self.method and not getattr(self, key):
-                    raise ValueError(f"method 为 {self.method}，缺 {key}")
-                if method != self.method and getattr(self, key):
-                    raise ValueError(f"method 为 {self.method}，不用 {key}，请删去")
+        asked = PRICED_BY[self.method]
+        for key in dict.fromkeys(key for keys in PRICED_BY.values() for key in keys):
+            if key in asked and not getattr(self, key):
+                raise ValueError(f"method 为 {self.method}，缺 {key}")
+            if key not in asked and getattr(self, key):
+                raise ValueError(f"method 为 {self.method}，不用 {key}，请删去")
         return self
 
     @model_validator(mode="after")
@@ -133,11 +148,14 @@ class Pack(Closed):
         return self
 
     def _rates(self) -> Iterator[Decimal]:
-        yield from (rate for entry in self.rates for by in entry.values.values() for rate in by.values())
-        yield from (price for entry in self.point_values for price in entry.values.values())
-        yield from (price for entry in self.reference_prices for price in entry.values.values())
+        for entry in self.rates:
+            for rate in entry.values.values():
+                yield from rate.values() if isinstance(rate, dict) else (rate,)
+        for prices in (*self.point_values, *self.reference_prices):
+            yield from prices.values.values()
+        for scale in self.point_scale:
+            cost = scale.area_mean_cost
+            yield from cost.values() if isinstance(cost, dict) else (cost,)
 
     def _coefficients(self) -> Iterator[Decimal]:
-        for entry in self.coefficients:
-            yield from entry.by_level.values()
-            yield from entry.by_hospital.values()
+        return (number for entry in self.coefficients for number in entry.numbers())

@@ -5,6 +5,7 @@ Source of the families: DESIGN §6; every one of them is in use in some area of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -12,6 +13,7 @@ from pydantic import Field, model_validator
 
 from pipeline.entries import Closed, Coefficient, Dated, Multiple, Rate, Share, Weight
 
+Mode = Literal["fixed", "floating", "elastic"]
 CATALOGUE = "catalogue"  # where a number stands in the DIP catalogue itself
 
 
@@ -23,14 +25,37 @@ class WeightsEntry(Dated):
 
 
 class RatesEntry(Dated):
-    """Yuan per weight by insurance type and hospital level."""
+    """Yuan per weight by insurance type, alike at all levels or by hospital level."""
 
-    values: dict[str, dict[str, Rate]]
+    mode: Mode = "fixed"
+    values: dict[str, Rate | dict[str, Rate]]
+
+    def at(self, insurance_type: str, level: str) -> Decimal | None:
+        """The rate of an insurance type at a level; None where it is unknown."""
+        rate = self.values.get(insurance_type)
+        return rate.get(level) if isinstance(rate, dict) else rate
+
+    def of(self, insurance_type: str, levels: Sequence[str]) -> dict[str, Decimal]:
+        """The known rates of an insurance type, by level from the lowest."""
+        return {level: rate for level in levels if (rate := self.at(insurance_type, level)) is not None}
+
+
+class PointScaleEntry(Dated):
+    """Points of a weight of 1, and the area's mean cost of a weight of 1 in yuan (A), for all or by insurance type."""
+
+    scale: int = Field(gt=0, le=100_000)
+    area_mean_cost: Rate | dict[str, Rate]
+
+    def mean_cost(self, insurance_type: str) -> Decimal | None:
+        """A of an insurance type; None where it is unknown."""
+        cost = self.area_mean_cost
+        return cost.get(insurance_type) if isinstance(cost, dict) else cost
 
 
 class PointValuesEntry(Dated):
     """Yuan per point by insurance type: what pays."""
 
+    mode: Mode = "fixed"
     values: dict[str, Rate]
 
 
@@ -40,38 +65,69 @@ class ReferencePricesEntry(Dated):
     values: dict[str, Rate]
 
 
-class CoefficientsEntry(Dated):
-    """By level, a hospital named here having its own; or by group and level as the DIP catalogue prints them."""
+class StandardsEntry(Dated):
+    """Payment standards in yuan that the city prints itself: a table `group_code,level,standard_yuan`."""
 
-    by_level: dict[str, Coefficient] = {}
-    by_hospital: dict[str, Coefficient] = {}
-    by_group_level: Literal["catalogue"] | None = None
+    file: str
+    scheme: str
+
+
+class CoefficientsEntry(Dated):
+    """The most special known one counts: group × hospital, group × level, hospital, level.
+
+    `by_hospital` and `by_level` give a number or one by insurance type; the tables by group stand in a CSV, or in
+    the DIP catalogue itself.
+    """
+
+    by_level: dict[str, Coefficient | dict[str, Coefficient]] = {}
+    by_hospital: dict[str, Coefficient | dict[str, Coefficient]] = {}
+    by_group_level: str | None = None  # catalogue, or a file `group_code,level,coefficient`
+    by_group_hospital: str | None = None  # a file `group_code,hospital_id,coefficient`
 
     @model_validator(mode="after")
     def _one_way(self) -> CoefficientsEntry:
-        if self.by_group_level and (self.by_level or self.by_hospital):
-            raise ValueError("by_group_level 与 by_level、by_hospital 只能取一种")
+        if self.by_group_level == CATALOGUE and (self.by_level or self.by_hospital):
+            raise ValueError("by_group_level 为 catalogue 时不写 by_level、by_hospital")
         if not (self.by_group_level or self.by_level or self.by_hospital):
             raise ValueError("by_level、by_hospital、by_group_level 至少写一种")
         return self
+
+    def plain(self, hospital_id: str, level: str, insurance_type: str) -> Decimal | None:
+        """The hospital's own coefficient, else its level's; None where neither is known."""
+        found = self.by_hospital.get(hospital_id, self.by_level.get(level))
+        return found.get(insurance_type) if isinstance(found, dict) else found
+
+    def numbers(self) -> Iterator[Decimal]:
+        """Every coefficient written here."""
+        for table in (self.by_level, self.by_hospital):
+            for found in table.values():
+                yield from found.values() if isinstance(found, dict) else (found,)
 
 
 class BaseGroupsEntry(Dated):
     """Groups paid alike at every level (同城同病同价), and how."""
 
     strategy: Literal[
-        "none", "lowest_level_rate", "rate_of_level", "fixed_rate", "fixed_coefficient", "capped_coefficient"
-    ]
+        "none", "lowest_level_rate", "rate_of_level", "fixed_rate", "fixed_coefficient", "capped_coefficient",
+        "fixed_amount",
+    ]  # fmt: skip
     groups: list[str] = []
     flag: str | None = None  # all rows of the DIP catalogue with this flag
     level: str | None = None
     value: Rate | None = None
+    amounts: dict[str, Rate] = {}  # fixed_amount: yuan by group, the keys being the groups
 
     @model_validator(mode="after")
     def _complete(self) -> BaseGroupsEntry:
+        if (self.strategy == "fixed_amount") != bool(self.amounts):
+            raise ValueError("fixed_amount 须写 amounts（病组: 元），别的办法不写")
         if self.strategy == "rate_of_level" and self.level is None:
             raise ValueError("rate_of_level 缺 level")
-        if self.strategy.startswith(("fixed_", "capped_")) and self.value is None:
+        if (
+            self.strategy.endswith(("_rate", "_coefficient"))
+            and "level" not in self.strategy
+            and self.value is None
+        ):
             raise ValueError(f"{self.strategy} 缺 value")
         if self.strategy.endswith("_coefficient") and self.value is not None and self.value > 10:
             raise ValueError(f"系数 {self.value} 超出可精确计算的上限 10")
@@ -96,9 +152,13 @@ class Band(Closed):
     by_coefficient: bool | None = None  # deviation: score·x·a, times c or not
     plus: Literal["one", "coefficient"] | None = None  # deviation_excess: x − h + 1, times c; or x − h + c
     weight_le: Weight | None = None
+    weight_lt: Weight | None = None
+    level: str | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Band:
+        if self.weight_le is not None and self.weight_lt is not None:
+            raise ValueError("weight_le 与 weight_lt 只能写一个")
         wanted = {
             "excess_share": "share", "factor": "factor", "minus_fixed": "factor", "deviation": "by_coefficient",
             "deviation_excess": "plus",
@@ -109,47 +169,49 @@ class Band(Closed):
 
 
 class RatioEntry(Dated):
-    """Ratio classes: x = F / reference; `beyond` a last bound above which high cases are paid otherwise."""
+    """Ratio classes: x = F / reference; `beyond` a last bound above which high cases are paid otherwise.
 
-    reference: Literal["with_coefficient", "without_coefficient"]
-    low: Band
+    `lower_of`: the low threshold is measured on the smaller of the references with and without coefficient, all
+    else without. `group_mean`: the reference is the group's local mean fee. A band with a level or a weight edge
+    goes before one without; among weight edges the smallest that the group does not pass.
+    """
+
+    reference: Literal["with_coefficient", "without_coefficient", "lower_of", "group_mean"]
+    low: Band | list[Band]
     high: list[Band] = Field(min_length=1)
     beyond: Band | None = None
 
-
-class Treatment(Closed):
-    """How a group leaves the normal path: a weight without ratio class, a share of the fee, or the fee.
-
-    `share_of_benchmark`: points = share × F ÷ reference price.
-    """
-
-    treatment: Literal["table_weight", "fixed_weight", "share_of_fee", "share_of_benchmark", "by_item"]
-    weight: Weight | None = None
-    share: Multiple | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Treatment:
-        wanted = {"fixed_weight": "weight", "share_of_fee": "share", "share_of_benchmark": "share"}
-        name = wanted.get(self.treatment)
-        if name and getattr(self, name) is None:
-            raise ValueError(f"{self.treatment} 缺 {name}")
-        return self
-
-
-class OffPathEntry(Dated):
-    """What is paid where a case has no group of its own, and for groups named one by one."""
-
-    ungrouped: Treatment
-    ambiguous: Treatment | None = None
-    excluded: Treatment | None = None
-    groups: dict[str, Treatment] = {}
+    @property
+    def lows(self) -> list[Band]:
+        """The low bands, one or several."""
+        return self.low if isinstance(self.low, list) else [self.low]
 
 
 class FundShareEntry(Dated):
-    """From the payment standard to what the fund owes."""
+    """From the payment standard to what the fund owes.
 
-    method: Literal["difference"]
+    `difference`: S − (F − recorded fund). `ratio`: S × recorded fund ÷ fee, of the case or of all priced cases of
+    its insurance type and group, hospital or region. `policy`: max(0, S − own pay − over-limit − first pay −
+    deductible) × benefit ratio, by insurance type and level.
+    """
+
+    method: Literal["difference", "ratio", "policy"]
     negative: Literal["keep", "zero"] = "keep"
+    of: Literal["case", "group", "hospital", "region"] | None = None
+    benefit: dict[str, Share | dict[str, Share]] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> FundShareEntry:
+        if (self.method == "ratio") != (self.of is not None):
+            raise ValueError("ratio 须写 of（case、group、hospital、region），别的办法不写")
+        if (self.method == "policy") != bool(self.benefit):
+            raise ValueError("policy 须写 benefit（险种、级别的报销比例），别的办法不写")
+        return self
+
+    def benefit_of(self, insurance_type: str, level: str) -> Decimal | None:
+        """The benefit ratio of an insurance type at a level; None where it is unknown."""
+        found = self.benefit.get(insurance_type)
+        return found.get(level) if isinstance(found, dict) else found
 
 
 class SettlementEntry(Dated):

@@ -118,7 +118,7 @@ def amount_of_treatment(treatment: Treatment) -> Amount:
     if family in ("table_weight", "fixed_weight"):
         return Amount(family, by_standard=ONE)
     if family == "share_of_benchmark":
-        return Amount(family, of_points=share)
+        return Amount(family, of_points=share, coefficient_power=int(treatment.by_coefficient))
     return Amount(family, of_fee=share if family == "share_of_fee" else ONE)
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from groupers.scheme import Manifest
+from pipeline.match import EVIDENCE_SCHEMA as MATCHED_SCHEMA
 from pipeline.query import engine
 from pipeline.region import Region, load_region
 from pipeline.schemes import Scheme
@@ -26,6 +28,7 @@ from pipeline.settle import settle
 from pipeline.tables import DISCHARGE_SCHEMA
 from pipeline.terms import resolve
 from pipeline.validate import ARRIVALS_SCHEMA
+from tests.reference.price_case import NOTHING_PRINTED, Printed
 
 DAY = dt.date(2025, 10, 1)
 LAST_DAY = dt.date(2025, 12, 31)
@@ -38,6 +41,7 @@ KINDS = {
     "DD": "grouped",
     "XQY": "ambiguous",
     "0000": "ungrouped",
+    "excluded": "excluded",
 }
 HOSPITALS = {"H1": "一级", "H2": "二级", "H3": "三级"}
 TYPES = {"310": "职工", "390": "居民"}
@@ -73,6 +77,24 @@ def plain_pack(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def dip_pack(**changes: Any) -> dict[str, Any]:
+    """region.yaml by 分值: residents (390) have another point value and another reference price than employees."""
+    rest = {key: value for key, value in plain_pack().items() if key != "rates"}
+    return {
+        **rest, "method": "dip",
+        "digits": {"weight": 4, "rate": 4, "coefficient": 4, "points": 4, "source": SOURCE},
+        "weights": [dated(file="catalogue", scheme=SCHEME)],
+        "point_values": [dated(values={"310": "10.5", "390": "9.8713"})],
+        "reference_prices": [dated(values={"310": "11", "390": "10.25"})],
+        "ratio": [dated(reference="without_coefficient",
+                        low={"threshold": "0.5", "inclusive": True, "family": "deviation", "by_coefficient": True},
+                        high=[{"threshold": "2", "inclusive": False, "family": "deviation_excess", "plus": "one"}])],
+        "off_path": [dated(ungrouped={"treatment": "share_of_benchmark", "share": "0.7"},
+                           excluded={"treatment": "by_item"}, groups={})],
+        **changes,
+    }  # fmt: skip
+
+
 WEIGHTS = {"AA": "0.9258", "BB": "1", "CC": "4.0001", "XQY": "0.7", "DD": "0.000123457"}
 
 
@@ -92,6 +114,10 @@ class Case:
     reverses: str | None = None
     door: str = "on"  # what validation said: on, refuse or hold
     code: str | None = None
+    # By DIP, as `placed` sees it: coefficients of subtypes in ten-thousandths, None for unknown (aux), none met (own).
+    aux_e4: int | None = 10_000
+    own_e4: int | None = None
+    own_unknown: bool = False
 
     @property
     def status(self) -> str:
@@ -127,19 +153,22 @@ def write_pack(
     return load_region(f"{folder}/")
 
 
-def scheme_of(kinds: Mapping[str, str]) -> Scheme:
-    """What pricing needs of a scheme: its groups and their kinds."""
+def scheme_of(
+    kinds: Mapping[str, str],
+    kind: str = "drg",
+    scores: Mapping[str, str] | None = None,
+    printed: Printed = NOTHING_PRINTED,
+) -> Scheme:
+    """What pricing needs of a scheme: its groups and their kinds; of a catalogue its scores and what it prints."""
     manifest = Manifest(
-        name=SCHEME,
-        kind="drg",
-        title=SCHEME,
-        issuer="",
-        document="",
-        effective_from=DAY,
-        source=SOURCE,
-        files={},
-    )
-    return Scheme(manifest, dict(kinds), {name: f"病组{name}" for name in kinds})
+        name=SCHEME, kind=kind, title=SCHEME, issuer="", document="", effective_from=DAY, source=SOURCE, files={},
+    )  # fmt: skip
+    return Scheme(
+        manifest, dict(kinds), {name: f"病组{name}" for name in kinds},
+        scores={row: Decimal(score) for row, score in (scores or {}).items()},
+        coefficients={key: Decimal(text) for key, text in printed.coefficients.items()},
+        flags={row: frozenset(flags) for row, flags in printed.flags.items()},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -157,6 +186,10 @@ class Priced:
     def scored(self) -> dict[str, dict[str, Any]]:
         return {row["case_id"]: row for row in self.rows("scored")}
 
+    def refused(self) -> dict[str, str]:
+        """The code by which each late case was refused."""
+        return {row["case_id"]: row["code"] for row in self.late}
+
     def settled(self, period: str = "2025-10") -> dict[tuple[str, str], dict[str, Any]]:
         """hospital_payment by hospital and insurance type, its laws proved."""
         settle(self.con, self.region, period, dt.date(2025, 10, 31), self.folder)
@@ -165,20 +198,30 @@ class Priced:
 
 @contextmanager
 def priced(
-    region: Region, cases: Sequence[Case], folder: Path, ungrouped_days: bool = False
+    region: Region,
+    cases: Sequence[Case],
+    folder: Path,
+    ungrouped_days: bool = False,
+    scores: Mapping[str, str] | None = None,
+    printed: Printed = NOTHING_PRINTED,
 ) -> Iterator[Priced]:
-    """Price cases with the run's SQL. With `ungrouped_days`, cases before 2025 have no group, as in a run."""
+    """Price cases with the run's SQL. With `ungrouped_days`, cases before 2025 have no group, as in a run.
+
+    By DIP, `scores` and `printed` are those of the catalogue.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    kind = region.pack.kind
     with engine(folder) as con:
-        _register(con, cases, ungrouped_days)
+        _register(con, cases, ungrouped_days, kind)
         terms = resolve(region, dt.date(2025, 1, 1), LAST_DAY)
-        scheme = scheme_of(KINDS | {case.drg: case.status for case in cases})
+        kinds = KINDS | dict.fromkeys(scores or {}, "grouped") | {case.drg: case.status for case in cases}
+        scheme = scheme_of(kinds, kind, scores, printed)
         register_prices(con, region, terms, {entry.key: scheme for entry in region.pack.scheme})
-        late = score(con, "drg", folder).to_pylist()
+        late = score(con, kind, folder).to_pylist()
         yield Priced(con, region, folder, late)
 
 
-def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_days: bool) -> None:
+def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_days: bool, kind: str) -> None:
     numbered = list(enumerate(cases))
     passed = [(row, case) for row, case in numbered if case.door == "on"]
     schema = pa.schema([("input_row", pa.int64()), *DISCHARGE_SCHEMA, ("stay_days", pa.int32())])
@@ -187,23 +230,42 @@ def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_d
           **{name: getattr(case, name) for name in schema.names if hasattr(case, name)}}
          for row, case in passed], schema,
     ))  # fmt: skip
-    grouped = pa.schema(
-        [
-            ("input_row", pa.int64()),
-            ("mdc", pa.string()),
-            ("drg", pa.string()),
-            ("status", pa.string()),
-            ("principal_dx", pa.string()),
-        ]
-    )
+    shown = _matched if kind == "dip" else _grouped
     _keep(con, "grouped", pa.Table.from_pylist(
-        [{"input_row": row, "mdc": "A", "drg": case.drg, "status": case.status, "principal_dx": "A00"} for row, case in passed
-         if case.reverses is None and not (ungrouped_days and case.discharge_date.year < 2025)], grouped,
+        [{"input_row": row, "principal_dx": "A00", "status": case.status, **shown(case)} for row, case in passed
+         if case.reverses is None and not (ungrouped_days and case.discharge_date.year < 2025)],
+        MATCHED if kind == "dip" else GROUPED,
     ))  # fmt: skip
     _keep(con, "arrivals", pa.Table.from_pylist(
         [{"input_row": row, **{name: getattr(case, name) for name in ARRIVALS_SCHEMA.names if name != "input_row"}}
          for row, case in numbered], ARRIVALS_SCHEMA,
     ))  # fmt: skip
+
+
+GROUPED = pa.schema(
+    [("input_row", pa.int64()), *((name, pa.string()) for name in ("mdc", "drg", "status", "principal_dx"))]
+)
+
+
+# As DuckDB reads it from a run's Parquet: no dictionaries (empty lists over one do not convert).
+MATCHED = pa.schema(
+    [(one.name, pa.list_(pa.string()) if pa.types.is_list(one.type) else
+      pa.string() if pa.types.is_dictionary(one.type) else one.type) for one in MATCHED_SCHEMA]
+)  # fmt: skip
+
+
+def _grouped(case: Case) -> dict[str, Any]:
+    return {"mdc": "A", "drg": case.drg}
+
+
+def _matched(case: Case) -> dict[str, Any]:
+    """A row as the matcher leaves it: an excluded case has no disease."""
+    return {
+        "case_id": case.case_id, "dip_code": None if case.drg == "excluded" else case.drg,
+        "aux_coefficient": case.aux_e4, "aux_subtype": None if case.aux_e4 == 10_000 else "aux", "aux_met": [],
+        "own_coefficient": case.own_e4, "own_subtype": None if case.own_e4 is None else "own",
+        "own_unknown": case.own_unknown,
+    }  # fmt: skip
 
 
 def _keep(con: duckdb.DuckDBPyConnection, name: str, content: pa.Table) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from fractions import Fraction
 from itertools import product
-from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -16,90 +14,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.pricing_fixtures import (
-    HOSPITALS,
-    TYPES,
-    WEIGHTS,
-    Case,
-    dated,
-    plain_pack,
-    priced,
-    write_pack,
-)
-from tests.reference.price_case import Price, half_away, price_case
+from tests.pricing_families import VARIANTS, a_treatment, band, numbers, ratio_entries
+from tests.pricing_fixtures import HOSPITALS, TYPES, WEIGHTS, Case, dated, plain_pack, priced, write_pack
+from tests.pricing_twin import around_thresholds, checked
 
-FAMILIES: dict[str, dict[str, str]] = {
-    "actual": {}, "as_normal": {}, "factor": {"factor": "0.7"}, "excess_share": {"base": "1.7", "share": "0.5"},
-    "keep_excess": {}, "minus_fixed": {"factor": "0.3333"}, "cap": {},
-}  # fmt: skip
 FIRST = dt.date(2025, 1, 1)
-
-
-def band(family: str, threshold: str, inclusive: bool, **more: str) -> dict[str, Any]:
-    return {"family": family, "threshold": threshold, "inclusive": inclusive, **FAMILIES[family], **more}
-
-
-def by_twin(pack: dict[str, Any], case: Case, weights: dict[str, str] = WEIGHTS) -> Price | None:
-    day = case.discharge_date if pack["pricing_by"] == "discharge_date" else case.settlement_date
-    return price_case(pack, weights, HOSPITALS[case.hospital_id], {
-        "hospital_id": case.hospital_id, "insurance_type": case.insurance_type, "drg": case.drg,
-        "status": case.status, "pricing_date": day, "total_fee_fen": case.total_fee_fen,
-        "pool_fund_fen": case.pool_fund_fen,
-    })  # fmt: skip
-
-
-def around_thresholds(pack: dict[str, Any], probe: Case) -> list[int]:
-    """Fees one fen below, at and above every threshold of a case's pricing date (twin's reference)."""
-    price = by_twin(pack, probe)
-    if price is None or price.ratio is None:
-        return [1, 123_457]
-    reference = Fraction(probe.total_fee_fen) / price.ratio
-    edges = {
-        Fraction(one["threshold"]) * reference
-        for entry in pack["ratio"]
-        for one in (entry["low"], *entry["high"])
-    }
-    return sorted(
-        {max(0, round_(edge) + step) for edge in edges for round_ in (floor, ceil) for step in (-1, 0, 1)}
-    )
-
-
-def differences(pack: dict[str, Any], cases: Sequence[Case], scored: dict[str, dict[str, Any]]) -> list[str]:
-    """Where the SQL and the twin differ; one line per case."""
-    found = []
-    for case in cases:
-        row, price = scored.get(case.case_id), by_twin(pack, case)
-        if row is None or price is None:
-            if not (row is None and price is None):
-                found.append(f"{case}: SQL {row and 'priced'}, twin {price and 'priced'}")
-            continue
-        told = (price.price_class, price.rule, price.standard_fen, price.fund_fen, price.weight, price.rate,
-                price.coefficient, None if price.ratio is None else half_away(price.ratio * 10_000))  # fmt: skip
-        seen = (row["price_class"], row["family"], row["standard_fen"], row["fund_fen"], Fraction(row["weight"]),
-                Fraction(row["rate"]), Fraction(row["coefficient"]), row["ratio_e4"])  # fmt: skip
-        if told != seen:
-            found.append(f"{case}: twin {told}, SQL {seen}")
-    return found
-
-
-def checked(pack: dict[str, Any], cases: Sequence[Case], folder: Path) -> dict[str, dict[str, Any]]:
-    """Scored rows by case, all equal to the twin's and each case there once."""
-    with priced(write_pack(folder / "pack", pack), cases, folder / "run") as run:
-        rows = run.rows("scored")
-        assert len(rows) == len({row["case_id"] for row in rows})
-        assert len(rows) + len(run.late) == len(cases)
-        scored = run.scored()
-    assert differences(pack, cases, scored) == []
-    return scored
 
 
 def test_every_family_at_every_boundary(tmp_path: Path) -> None:
     """Families × inclusive × reference, one regime a day; one fen below, at and above each threshold."""
-    regimes = list(product(FAMILIES, (True, False), ("with_coefficient", "without_coefficient")))
-    pack = plain_pack(ratio=[
+    regimes = list(product(VARIANTS, (True, False), ("with_coefficient", "without_coefficient")))
+    pack = plain_pack(digits=four_digits(), ratio=[
         dated(**{"from": str(FIRST + dt.timedelta(days=number))}, reference=reference,
               low=band(family, "0.4", inclusive),
-              high=[band(family, "3", inclusive, weight_le="1"), band(family, "1.8", inclusive)])
+              high=[band(family, "3", inclusive, weight_le="1"), band(family, "1.8", inclusive)],
+              beyond=band(family, "5", inclusive))
         for number, (family, inclusive, reference) in enumerate(regimes)
     ])  # fmt: skip
     cases = [
@@ -119,33 +48,14 @@ def test_every_family_at_every_boundary(tmp_path: Path) -> None:
             assert row["standard_fen"] == case.total_fee_fen
 
 
-numbers = st.decimals
-thresholds = st.decimals("0.1", "0.9", places=2).map(str)
+def four_digits() -> dict[str, Any]:
+    """The plain pack's digits, coefficients with four: divided by twice, eight would not fit 38 digits."""
+    return {**plain_pack()["digits"], "coefficient": 4}
 
 
 @st.composite
 def packs(draw: st.DrawFn) -> dict[str, Any]:
     """Region packs with two regimes in the year, any strategy, treatment, reference and family."""
-
-    def a_band(low: str, high: str, **more: str) -> dict[str, Any]:
-        family = draw(st.sampled_from(sorted(FAMILIES)))
-        made = band(family, str(draw(numbers(low, high, places=2))), draw(st.booleans()), **more)
-        if family == "excess_share":
-            made |= {
-                "base": str(draw(numbers("0.5", "2", places=2))),
-                "share": str(draw(numbers("0", "1", places=2))),
-            }
-        return made
-
-    def a_treatment(kinds: Iterable[str]) -> dict[str, str]:
-        kind = draw(st.sampled_from(sorted(kinds)))
-        extra = {
-            "fixed_weight": {"weight": "0.2"},
-            "share_of_fee": {"share": str(draw(numbers("0.1", "1", places=3)))},
-        }
-        return {"treatment": kind, **extra.get(kind, {})}
-
-    every = ("table_weight", "fixed_weight", "share_of_fee", "by_item")
     strategy = draw(st.sampled_from(
         ["none", "lowest_level_rate", "rate_of_level", "fixed_rate", "fixed_coefficient", "capped_coefficient"]
     ))  # fmt: skip
@@ -157,21 +67,22 @@ def packs(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         del rates["390"]["一级"]  # a level without a rate: refused there, the next level for base groups
-    coefficients = {level: str(draw(numbers("0.5", "1.5", places=8))) for level in ("一级", "二级", "三级")}
-    ratios = [
-        dated(**{"from": day}, reference=draw(st.sampled_from(["with_coefficient", "without_coefficient"])),
-              low=a_band("0.10", "0.90"), high=[a_band("1.5", "4", weight_le="1"), a_band("1.1", "3")])
-        for day in ("2025-01-01", "2025-07-01")
-    ]  # fmt: skip
+    ratios = ratio_entries(draw, ("2025-01-01", "2025-07-01"), "1")
+    divided = "'deviation" in str(ratios)
+    places = 4 if divided else 8
+    coefficients = {
+        level: str(draw(numbers("0.5", "1.5", places=places))) for level in ("一级", "二级", "三级")
+    }
     return plain_pack(
         pricing_by=draw(st.sampled_from(["discharge_date", "settlement_date"])),
         rates=[dated(values=rates)],
         coefficients=[dated(by_level=coefficients, by_hospital={"H3": "0.92"})],
         base_groups=[dated(strategy=strategy, groups=["BB", "XQY"], **base)],
         ratio=ratios,
+        **({"digits": four_digits()} if divided else {}),
         off_path=[dated(
-            ungrouped=a_treatment(every), ambiguous=a_treatment(every),
-            groups={"DD": a_treatment(every)} if draw(st.booleans()) else {},
+            ungrouped=a_treatment(draw), ambiguous=a_treatment(draw),
+            groups={"DD": a_treatment(draw)} if draw(st.booleans()) else {},
         )],
         fund_share=[dated(method="difference", negative=draw(st.sampled_from(["keep", "zero"])))],
     )  # fmt: skip

@@ -48,7 +48,7 @@ def test_half_away(con: duckdb.DuckDBPyConnection, numerator: int, denominator: 
 
 
 def test_half_away_to_the_end_of_its_range(con: duckdb.DuckDBPyConnection) -> None:
-    """38 digits: 2n + d must fit HUGEINT; beyond, an error and never a wrapped number."""
+    """38 digits: 2n + d should fit HUGEINT; beyond, the exact number or an error, never a wrapped or guessed one."""
     e25, e37 = 10**25, 10**37
     for numerator in (8 * e37, -8 * e37, 8 * e37 - e25 // 2, 5 * e37 + e25 // 2, -(5 * e37 + e25 // 2)):
         assert rounded(con, numerator, e25) == half_away(Fraction(numerator, e25))
@@ -56,8 +56,21 @@ def test_half_away_to_the_end_of_its_range(con: duckdb.DuckDBPyConnection) -> No
     for _ in range(200):
         numerator, denominator = luck.randint(-8 * e37, 8 * e37), luck.choice((10**4, 10**8, e25, 37, 2))
         assert rounded(con, numerator, denominator) == half_away(Fraction(numerator, denominator))
-    with pytest.raises(duckdb.OutOfRangeException):
-        rounded(con, LARGEST // 2 + 1, e25)
+    assert rounded(con, LARGEST // 2 + 1, e25) == half_away(Fraction(LARGEST // 2 + 1, e25))
+    with pytest.raises(
+        duckdb.OutOfRangeException
+    ):  # half of an odd number of 38 digits: no guess can be proved
+        rounded(con, LARGEST, 2)
+
+
+def test_a_guess_that_misses_the_tie_is_not_kept(con: duckdb.DuckDBPyConnection) -> None:
+    """One below, at and above a half: a DOUBLE holds 16 digits and cannot tell these apart, the integers can."""
+    e25 = 10**25
+    for quotient in (0, 1, 7, 815_559, 10**12 - 1):
+        for step in (-1, 0, 1):
+            numerator = quotient * e25 + e25 // 2 + step
+            assert rounded(con, numerator, e25) == quotient + (step >= 0)
+            assert rounded(con, -numerator, e25) == -(quotient + (step >= 0))
 
 
 def test_a_reversal_is_the_exact_negative(con: duckdb.DuckDBPyConnection) -> None:

@@ -10,7 +10,7 @@ WITH met AS (
         d.terms_id, p.path, p.on_path, p.weight_num, p.is_base, h.level, h.rate_num, h.price_num, h.reference_num,
         h.reference_den, t.reference_with_coefficient, t.negative_kept,
         v.weight_unit, v.rate_unit, v.price_unit, v.coefficient_unit, v.auxiliary_unit,
-        CASE WHEN NOT t.by_group_level OR NOT p.on_path OR (p.is_base AND t.base_coefficient)
+        CASE WHEN NOT t.by_group_level OR (p.is_base AND t.base_coefficient)
              THEN h.coefficient_num ELSE gc.coefficient_num END AS plain_num,
         g.own_e4 * (v.coefficient_unit // 10000) AS own_num,
         p.on_path AND own_num IS NOT NULL
@@ -20,7 +20,7 @@ WITH met AS (
             WHEN p.path IS NULL THEN 'no_weight'
             WHEN h.rate_num IS NULL THEN 'no_rate'
             WHEN p.on_path AND g.aux_unknown THEN 'no_coefficient'
-            WHEN p.needs_coefficient AND plain_num IS NULL AND own_num IS NULL THEN 'no_coefficient'
+            WHEN p.needs_coefficient AND plain_num IS NULL AND NOT own_counts THEN 'no_coefficient'
         END AS refusal
     FROM (
         SELECT *, CASE WHEN c.pricing_by = 'discharge_date' THEN discharge_date ELSE settlement_date END AS priced_on
