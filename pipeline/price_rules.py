@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipeline.errors import ConfigurationError
-from pipeline.pack_pricing import Band, OffPathEntry, RatioEntry, Treatment
+from pipeline.pack_paths import OffPathEntry, Treatment
+from pipeline.pack_pricing import Band, RatioEntry
 
 ZERO, ONE = Decimal(0), Decimal(1)
 

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.pack import Pack
-from pipeline.pack_pricing import CATALOGUE, Treatment
+from pipeline.pack_paths import Treatment
+from pipeline.pack_pricing import CATALOGUE
 from pipeline.price_rules import (
     Amount,
     amount_of_treatment,

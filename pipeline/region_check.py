@@ -29,26 +29,41 @@ class Problem:
     `refuses_cases`: a run goes on, since it refuses the cases concerned one by one (no price, no rate).
     """
 
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "supply", "unverified"]  # the last two: what a draft still waits for
     where: str
     message: str
     refuses_cases: bool = False
 
 
-def check_region(region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]) -> list[Problem]:
-    """Every problem of a pack on every interval of dates, errors first."""
+def check_region(
+    region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme], waiting: frozenset[str] = frozenset()
+) -> list[Problem]:
+    """Every problem of a pack on every interval of dates, errors first.
+
+    `waiting`: what a draft does not have yet; the checks that need it are left out.
+    """
     problems: list[Problem] = []
     for one in terms:
         scheme = schemes[one.scheme.key]
-        problems += [
-            *_groups(region, one, scheme),
-            *_hospitals(region, one),
-            *_bands(one, scheme),
-            *_limits(one),
-        ]
-        problems += [*_digits(region, one, scheme), *_ties(one, scheme)]
+        if not waiting & {"weights", "off_path"}:
+            problems += _groups(region, one, scheme)
+        if not waiting & {"coefficients"}:
+            problems += _hospitals(region, one)
+        problems += [*_bands(one, scheme), *_limits(one), *_ties(one, scheme)]
+        if not waiting:
+            problems += _digits(region, one, scheme)
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda problem: problem.severity != "error")
+
+
+def stop_on_draft(region: Region) -> None:
+    """Refuse a pack that waits for what the city supplies or verifies. Raises ConfigurationError."""
+    pack = region.pack
+    if pack.to_supply or pack.unverified:
+        raise ConfigurationError(
+            f"地区参数还是草稿，不能结算：{region.folder}，待补 {len(pack.to_supply)} 项，未核实 {len(pack.unverified)} 项；"
+            "请补齐、核对后再运行，清单见 `drgdip regions check 文件夹 --draft`"
+        )
 
 
 def stop_on_errors(region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]) -> None:
@@ -120,7 +135,7 @@ def _bands(terms: Terms, scheme: Scheme) -> list[Problem]:
     """Jumps at thresholds and payments below nothing, in multiples of the payment standard S."""
     problems = []
     ratio = terms.ratio
-    edges = [("低倍率", ratio.low), *(("高倍率", band) for band in ratio.high)]
+    edges = [*(("低倍率", band) for band in ratio.lows), *(("高倍率", band) for band in ratio.high)]
     edges += [("超高倍率", ratio.beyond)] if ratio.beyond else []
     for title, band in edges:
         where = f"{terms.valid_from} 起的{title}，界限 {band.threshold}"
@@ -142,21 +157,17 @@ def _bands(terms: Terms, scheme: Scheme) -> list[Problem]:
                     "warning", where,
                     f"{which}界限处的支付由 {_plain(below)} 倍标准跳到 {_plain(at_edge)} 倍标准（{_edge_side(band)}）",
                 ))  # fmt: skip
-    thresholds = [terms.ratio.low.threshold, *(band.threshold for band in terms.ratio.high)]
-    if min(thresholds[1:]) <= thresholds[0]:
+    if min(band.threshold for band in ratio.high) <= max(band.threshold for band in ratio.lows):
         problems.append(
             Problem("error", f"{terms.valid_from} 起的倍率", "高倍率界限不大于低倍率界限；请更正")
         )
-    edges_by_weight = [band.weight_le for band in terms.ratio.high]
-    rising = [edge for edge in edges_by_weight if edge is not None]
-    if (
-        edges_by_weight[-1] is not None
-        or rising != sorted(set(rising))
-        or len(rising) != len(edges_by_weight) - 1
-    ):
-        problems.append(Problem(
-            "error", f"{terms.valid_from} 起的高倍率", "权重分段须由小到大，且只有最后一段不写 weight_le；请更正",
-        ))  # fmt: skip
+    for level in dict.fromkeys(band.level for band in ratio.high):
+        *lower, last = (band.weight_le for band in ratio.high if band.level == level)
+        rising = [edge for edge in lower if edge is not None]
+        if last is not None or rising != sorted(set(rising)) or len(rising) != len(lower):
+            problems.append(Problem(
+                "error", f"{terms.valid_from} 起的高倍率", "权重分段须由小到大，且只有最后一段不写 weight_le；请更正",
+            ))  # fmt: skip
     return problems
 
 
@@ -167,7 +178,7 @@ def _at_threshold(
 
     Where it depends on them, for the smallest and the largest coefficient and for each insurance type.
     """
-    found = {*terms.coefficients.by_level.values(), *terms.coefficients.by_hospital.values()}
+    found = set(terms.coefficients.numbers())
     if terms.coefficients.by_group_level:
         found = set(scheme.coefficients.values())
     ends = sorted({min(found, default=Decimal(1)), max(found, default=Decimal(1))})

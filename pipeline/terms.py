@@ -14,12 +14,12 @@ from typing import TypeVar
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.pack import SchemeEntry
+from pipeline.pack_paths import OffPathEntry
 from pipeline.pack_pricing import (
     CATALOGUE,
     BaseGroupsEntry,
     CoefficientsEntry,
     FundShareEntry,
-    OffPathEntry,
     PointValuesEntry,
     RatesEntry,
     RatioEntry,
