@@ -76,7 +76,9 @@ def read_areas() -> dict[str, Area]:
     """Every row by its label, in the order of the table."""
     folder = area_folder()
     numbers: dict[str, list[Number]] = {}
-    for row in read_csv(folder / "numbers.csv", ("label", "kind", "insurance_type", "level", "weight_le", "value")):
+    for row in read_csv(
+        folder / "numbers.csv", ("label", "kind", "insurance_type", "level", "weight_le", "value")
+    ):
         numbers.setdefault(row.pop("label"), []).append(Number(**row))
     elsewhere: dict[str, list[Elsewhere]] = {}
     columns = ("area", "year", "region", "item", "value", "unit", "source", "disputes")
@@ -99,12 +101,16 @@ def find_area(asked: str) -> Area:
     same = [area for area in areas.values() if area.name == asked]
     if len(same) > 1:
         labels = "、".join(shown_label(area, areas) for area in same)
-        raise UsageMistake(f"“{asked}”在各地参数表中有 {len(same)} 行，年份不同：{labels}；请用 --like 写明哪一行")
+        raise UsageMistake(
+            f"“{asked}”在各地参数表中有 {len(same)} 行，年份不同：{labels}；请用 --like 写明哪一行"
+        )
     for area in areas.values():
         if asked in (area.label, shown_label(area, areas)):
             return area
     near = [name for name in areas if asked and (asked in name or name in asked)]
-    near += [name for name in difflib.get_close_matches(asked, areas, n=SHOWN, cutoff=0.4) if name not in near]
+    near += [
+        name for name in difflib.get_close_matches(asked, areas, n=SHOWN, cutoff=0.4) if name not in near
+    ]
     told = f"名称相近的有：{'、'.join(near[:SHOWN])}" if near else "没有相近的名称"
     raise UsageMistake(f"各地参数表中没有这个地区：`{asked}`；{told}；请用 `drgdip regions areas` 查看全部")
 

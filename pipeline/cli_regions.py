@@ -78,7 +78,8 @@ def regions_new(
     name: Annotated[str, typer.Argument(metavar="名称", help="新地区的名称：英文、数字、连字符。")],
     like: Annotated[str, typer.Option("--like", help="参照哪个地区，如 镇江；见 regions areas。")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="写到哪个文件夹（须不存在）；不给则是当前目录下的同名文件夹。")
+        Path | None,
+        typer.Option("--out", help="写到哪个文件夹（须不存在）；不给则是当前目录下的同名文件夹。"),
     ] = None,
     allow_blanks: Annotated[
         bool, typer.Option("--allow-blanks", help="表里有空白也起草，空白处写成注释，检查时报错。")
@@ -89,7 +90,9 @@ def regions_new(
 
     target = out or Path(name)
     terms = draft_region(name, like, target, allow_blanks)
-    typer.echo(f"已起草：{target}；待补 {len(terms.supply)} 项，空白 {len(terms.blanks)} 项，清单见 {target / 'README.md'}")
+    typer.echo(
+        f"已起草：{target}；待补 {len(terms.supply)} 项，空白 {len(terms.blanks)} 项，清单见 {target / 'README.md'}"
+    )
     typer.echo(f"下一步：drgdip regions check {target}/ --draft")
 
 

@@ -29,14 +29,19 @@ class Problem:
     `refuses_cases`: a run goes on, since it refuses the cases concerned one by one (no price, no rate).
     """
 
-    severity: Literal["error", "warning", "supply", "unverified"]  # the last two: what a draft still waits for
+    severity: Literal[
+        "error", "warning", "supply", "unverified"
+    ]  # the last two: what a draft still waits for
     where: str
     message: str
     refuses_cases: bool = False
 
 
 def check_region(
-    region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme], waiting: frozenset[str] = frozenset()
+    region: Region,
+    terms: tuple[Terms, ...],
+    schemes: Mapping[str, Scheme],
+    waiting: frozenset[str] = frozenset(),
 ) -> list[Problem]:
     """Every problem of a pack on every interval of dates, errors first.
 

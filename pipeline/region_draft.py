@@ -71,4 +71,3 @@ def write_draft(name: str, terms: Terms, target: Path, drafting: dict[str, Any])
         (beside / SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")
         with (beside / "hospitals.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(HOSPITAL_COLUMNS)
-

@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from pipeline.areas import read_drafting
 from pipeline.entries import Dated
 from pipeline.pack import BLANKS, EMPTY_BY, Pack
 from pipeline.pack_paths import OffPathEntry
@@ -43,6 +44,8 @@ def review_region(
 ) -> tuple[list[Problem], int]:
     """Every problem of a pack, errors first, and how many intervals of dates were checked."""
     open_items = open_items_of(region.pack, draft)
+    if not region.hospitals and "hospitals" not in region.pack.to_supply:
+        open_items.append(Problem("error", "hospitals.csv", "医院表是空的；请填上本市的医院"))
     lists = {EMPTY_BY.get(item, item) for item in region.pack.to_supply}
     waiting = frozenset(key for key in lists if not getattr(region.pack, key, True))
     if waiting & {EMPTY_BY.get(item, item) for item in BLANKS}:
@@ -56,17 +59,20 @@ def review_region(
 
 def open_items_of(pack: Pack, draft: bool) -> list[Problem]:
     """What the city has to supply or to verify; a blank of the table of areas is an error even in a draft."""
+    told = read_drafting() if pack.to_supply else {}
     problems = []
     for item in pack.to_supply:
         if item in BLANKS:
-            problems.append(Problem("error", "to_supply", f"起草所依的表里空白：{item}；请照本市文件补上，再从 to_supply 删去"))
+            problems.append(Problem(
+                "error", f"to_supply 的 {item}", f"起草所依的表里空白：{told['blanks'][item]}；请照本市文件补上，再从 to_supply 删去",
+            ))  # fmt: skip
         else:
-            severity = "supply" if draft else "error"
-            problems.append(Problem(severity, "to_supply", f"待补：{item}；请补齐后从 to_supply 删去"))  # type: ignore[arg-type]
+            problems.append(Problem(
+                "supply" if draft else "error", f"to_supply 的 {item}", f"待补：{told['supply'][item]}；请补齐后从 to_supply 删去",
+            ))  # fmt: skip
     for key, entry in pack.unverified:
-        severity = "unverified" if draft else "error"
         problems.append(Problem(
-            severity, f"{entry.from_} 起的 {key}",  # type: ignore[arg-type]
+            "unverified" if draft else "error", f"{entry.from_} 起的 {key}",
             f"未核实：{entry.unverified}（出处 {entry.source}）；请与本市文件核对后删去 unverified",
         ))  # fmt: skip
     return problems
@@ -77,13 +83,21 @@ def _stood_in(region: Region, waiting: frozenset[str]) -> Region:
     pack, weights = region.pack, region.weights
     first = min(entry.from_ for entry in pack.scheme)
     filled: dict[str, Any] = {
-        key: [model(**{"from": first, "source": STAND_IN * 2}, **values)]
+        key: [model.model_validate({"from": first, "source": STAND_IN * 2, **values})]
         for key, (model, values) in SIMPLEST.items() if key in waiting
     }  # fmt: skip
     if "weights" in waiting:
         weights = {**weights, STAND_IN: {}}
         filled["weights"] = [
-            WeightsEntry(**{"from": one.from_, "to": one.to, "source": STAND_IN * 2}, file=STAND_IN, scheme=one.name)
+            WeightsEntry.model_validate(
+                {
+                    "from": one.from_,
+                    "to": one.to,
+                    "source": STAND_IN * 2,
+                    "file": STAND_IN,
+                    "scheme": one.name,
+                }
+            )
             for one in pack.scheme
         ]
     if any(entry.scale == 0 for entry in pack.point_scale):

@@ -54,7 +54,11 @@ def terms_of(area: Area, families: dict[str, dict[str, Any]], drafting: dict[str
     _numbers(area, method, levels, drafting, blanks)
     coefficients = _coefficients(area, codes, notes)
     notes += _notes(area, method, base)
-    supply = [item for item in drafting["supply"] if item != "coefficients" or set(levels) - set(coefficients) or not levels]
+    supply = [
+        item
+        for item in drafting["supply"]
+        if item != "coefficients" or set(levels) - set(coefficients) or not levels
+    ]
     scale = low.get("point_scale", "")
     if method != "points" or scale or "area_mean_cost" in blanks:
         supply.remove("point_scale")
@@ -180,9 +184,13 @@ def _notes(area: Area, method: str, base: list[str]) -> list[str]:
     if method == "rate" and (cost := area.texts["area_mean_cost_yuan"]):
         notes.append(f"全市次均费用 {cost}：费率法不用")
     for level in dict.fromkeys(number.level for number in area.of("rate") if number.level in base):
-        notes.append(f"费率中的“{level}”是基础病组的费率：base_groups 写 strategy: rate_of_level, level: {level}")
+        notes.append(
+            f"费率中的“{level}”是基础病组的费率：base_groups 写 strategy: rate_of_level, level: {level}"
+        )
     if "written as" in area.texts["high_settlement"]:
-        notes.append(f"高倍率表中写作 {area.texts['high_settlement']}，与 linear_add 是同一个式子；加点不低于零的下限表中未提")
+        notes.append(
+            f"高倍率表中写作 {area.texts['high_settlement']}，与 linear_add 是同一个式子；加点不低于零的下限表中未提"
+        )
     return notes
 
 

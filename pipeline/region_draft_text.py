@@ -17,6 +17,7 @@ RATIO_COLUMNS = (
     "high_settlement",
 )  # fmt: skip
 PLAIN_DIGITS = 4  # of weights, and of coefficients where the table has none; listed under to_supply
+WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null")
 METHODS = {"rate": "费率法", "points": "点数法"}
 
 
@@ -29,7 +30,7 @@ def _head(name: str, terms: Terms, drafting: dict[str, Any]) -> Iterator[str]:
     area = terms.area
     yield f"# yaml-language-server: $schema={SCHEMA_FILE}"
     yield f"# 参照各地参数表「{area.label}」一行起草，全部未核实。逐项与本市文件核对：对的删去 unverified，不对的改；"
-    yield f"# 补齐的从 to_supply 删去。先用 drgdip regions check 文件夹 --draft，全部清完后去掉 --draft。"
+    yield "# 补齐的从 to_supply 删去。先用 drgdip regions check 文件夹 --draft，全部清完后去掉 --draft。"
     for note in terms.notes:
         yield f"# 注：{note}"
     yield from (
@@ -42,7 +43,11 @@ def _head(name: str, terms: Terms, drafting: dict[str, Any]) -> Iterator[str]:
     yield 'place_codes: {"1": local, "2": local, "3": province, "4": country}  # 待核对'
     yield f"levels: {flow(list(terms.levels))}  # 须由低到高；照表列出，次序与全否待核对"
     cost = area.texts["area_mean_cost_yuan"]
-    money = [*_leaves(terms.rates), *_leaves(terms.point_values), *([cost] if terms.method == "points" and cost else [])]
+    money = [
+        *_leaves(terms.rates),
+        *_leaves(terms.point_values),
+        *([cost] if terms.method == "points" and cost else []),
+    ]
     own = max((digits_of(text) for text in _leaves(terms.coefficients)), default=PLAIN_DIGITS)
     yield "digits:                         # 按表中所列的数暂写，待核对"
     yield f"  weight: {PLAIN_DIGITS}"
@@ -75,11 +80,18 @@ def _entries(terms: Terms, drafting: dict[str, Any]) -> Iterator[str]:
         body = [f"    scale: {scale}"] if terms.point_scale or "point_scale" in empty else []
         body += [] if body else ["    # scale:                      # 待补：点数尺度，每 1 权重几点"]
         body.append(f"    area_mean_cost: {area.texts['area_mean_cost_yuan'] or UNKNOWN}")
-        yield from _drafted("point_scale", "point_scale" in empty, body, "全市次均费用", (), terms, drafting, "元／权重")
+        yield from _drafted(
+            "point_scale", "point_scale" in empty, body, "全市次均费用", (), terms, drafting, "元／权重"
+        )
         body = [f"    values: {flow(terms.point_values)}"]
-        yield from _drafted("point_values", "point_values" in empty, body, "点值", (), terms, drafting, "元／点")
+        yield from _drafted(
+            "point_values", "point_values" in empty, body, "点值", (), terms, drafting, "元／点"
+        )
     if terms.coefficients:
-        body = ["    by_level:", *(f"      {quoted(level)}: {flow(by)}" for level, by in terms.coefficients.items())]
+        body = [
+            "    by_level:",
+            *(f"      {quoted(level)}: {flow(by)}" for level, by in terms.coefficients.items()),
+        ]
         yield from _drafted("coefficients", False, body, "级别系数", (), terms, drafting)
     else:
         yield from _template("coefficients", drafting)
@@ -108,14 +120,22 @@ def _drafted(
     doubt = f"{drafting['doubt']}，年份{area.year or '未注明'}"
     if against := [one for one in area.elsewhere if set(one.disputes) & set(columns) & set(area.disputed)]:
         doubt += "；有争议，与另一出处矛盾：" + "；".join(told_elsewhere(one) for one in against)
-    body = [*body, f"    source: 各地参数表 data/areas「{area.label}」一行，{what}", f"    unverified: {quoted(doubt)}"]
+    body = [
+        *body,
+        f"    source: 各地参数表 data/areas「{area.label}」一行，{what}",
+        f"    unverified: {quoted(doubt)}",
+    ]
     lines = _entry(key, drafting["from"], body, aside)
-    yield from (_commented(lines, f"{key}：表里有空白，{UNKNOWN} 处照本市文件补上后去掉行首的 #") if blank else lines)
+    yield from (
+        _commented(lines, f"{key}：表里有空白，{UNKNOWN} 处照本市文件补上后去掉行首的 #") if blank else lines
+    )
 
 
 def _template(key: str, drafting: dict[str, Any]) -> Iterator[str]:
     """How an entry that the city supplies is written, as a comment."""
-    text = drafting["templates"][key].replace("{from}", drafting["from"]).replace("{scheme}", drafting["scheme"])
+    text = (
+        drafting["templates"][key].replace("{from}", drafting["from"]).replace("{scheme}", drafting["scheme"])
+    )
     return _commented(iter(["", *text.rstrip().splitlines()]), f"{key} 待补：{drafting['supply'][key]}")
 
 
@@ -144,8 +164,13 @@ def _is_plain_number(text: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Text in YAML: plain where it can be nothing else."""
-    return text if re.fullmatch(r"[^\W\d][\w、，；（）／「」．。 .-]*(?<! )", text) else json.dumps(text, ensure_ascii=False)
+    """Text in YAML: plain where it can be nothing else; what is unknown stays plain, so that nothing reads it."""
+    if text == UNKNOWN:
+        return text
+    plain = (
+        re.fullmatch(r"[^\W\d][\w、，；（）／「」．。 .-]*(?<! )", text) and text.lower() not in WORDS_OF_YAML
+    )
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def told_elsewhere(one: Elsewhere) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from pipeline.pack import Pack
@@ -33,6 +34,7 @@ def region_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "drgdip 地区参数 region.yaml"}
 
 
+@cache
 def schema_text() -> str:
     """The schema as it lies in `configs`."""
     return json.dumps(region_schema(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
