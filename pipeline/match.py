@@ -84,8 +84,7 @@ def intervals_of(terms: Sequence[Terms], schemes: Mapping[str, Scheme]) -> list[
 def _ready(terms: Terms, scheme: Scheme) -> tuple[Matcher, Subtypes]:
     catalogue = scheme.catalogue
     assert catalogue is not None  # schemes_of has proved the kind
-    asked = {getattr(atom, "column", "") for one in catalogue.auxiliary.subtypes for atom in one.atoms}
-    if "severity" in asked and scheme.severity_book is None:
+    if scheme.asks_severity and scheme.severity_book is None:
         raise ConfigurationError(
             f"辅助分型缺合并症名单：{terms.valid_from} 起的 scheme `{terms.scheme.name}` 有按合并症（severity）的辅助分型，"
             "但没有写 severity_scheme；请写明用哪个 DRG 方案的 MCC、CC 名单，如 chs-drg-2.0"

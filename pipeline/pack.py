@@ -34,6 +34,7 @@ PRICED_BY: dict[Method, tuple[str, ...]] = {
     "published": ("standards",),
 }
 OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items")  # what a pack may do without
+BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
     "scheme", "codes", "base_groups", "ratio", "off_path", "fund_share", "settlement",
 )  # fmt: skip
@@ -141,6 +142,11 @@ class Pack(Closed):
         return "dip" if self.method == "dip" else "drg"
 
     @property
+    def by_points(self) -> bool:
+        """Whether a case has points, which the point value turns into money."""
+        return self.method in ("points", "dip")
+
+    @property
     def dated(self) -> dict[str, list[Dated]]:
         """Every dated list of this method, by key; of the optional ones those that are there."""
         keys = (*COMMON, *PRICED_BY[self.method], *(key for key in OPTIONAL if getattr(self, key)))
@@ -158,6 +164,9 @@ class Pack(Closed):
                 raise ValueError(f"method 为 {self.method}，缺 {key}")
             if key not in asked and getattr(self, key):
                 raise ValueError(f"method 为 {self.method}，不用 {key}，请删去")
+        for entry in self.base_groups:
+            if self.method != "rate" and entry.strategy in BY_RATE:
+                raise ValueError(f"method 为 {self.method}，没有费率，base_groups 不能用 {entry.strategy}")
         return self
 
     @property
@@ -191,8 +200,10 @@ class Pack(Closed):
         for entry in self.rates:
             for rate in entry.values.values():
                 yield from rate.values() if isinstance(rate, dict) else (rate,)
-        for prices in (*self.point_values, *self.reference_prices):
-            yield from prices.values.values()
+        for paying in self.point_values:
+            yield from paying.values.values()
+        for judging in self.reference_prices:
+            yield from judging.values.values()
         for scale in self.point_scale:
             cost = scale.area_mean_cost
             yield from cost.values() if isinstance(cost, dict) else (cost,)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from pipeline.pack import Pack
 from pipeline.price_rules import Rule, rules_of
+from pipeline.price_special import special_paths
 from pipeline.price_tables import Units, price_of_group, price_of_hospital, units_of
 from pipeline.schemes import Scheme
 from pipeline.tables import MOST_FEN
 from pipeline.terms import RULE_UNIT, Terms, scaled
 
 MOST_HUGEINT = 2**127 - 1
-MOST_AUXILIARY = 10**8  # ten-thousandths: what a subtype's cell can hold
+MOST_BIGINT = 2**63 - 1
+MOST_SHOWN = 10**18 - 1  # a stored number in its smallest shown digit: DECIMAL(18)
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,62 @@ def largest_product(terms: Terms, pack: Pack, scheme: Scheme) -> int:
     """An upper bound of all numerators and denominators, the doubling of the rounding included."""
     units, most = units_of(pack), _largest(terms, pack, scheme)
     points_unit = 10**pack.digits.points if pack.method != "rate" else 1
-    return max(_of_rule(rule, most, units, points_unit) for rule in rules_of(terms.ratio, terms.off_path))
+    return max(_of_rule(rule, most, units, points_unit) for rule in _rules(terms, pack))
 
 
-def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
+def largest_result_fits(terms: Terms, pack: Pack, scheme: Scheme) -> bool:
+    """Whether ratio, points and amounts of the largest fee at the smallest reference fit the columns that hold them."""
+    units, most = units_of(pack), _largest(terms, pack, scheme)
+    groups, hospitals = _price_rows(terms, pack, scheme)
+    if not groups or not hospitals:
+        return True
+
+    def least(rows: list[dict[str, object]], name: str) -> int:
+        return min((value for row in rows if isinstance(value := row[name], int) and value > 0), default=1)
+
+    least_price = min(
+        Fraction(_whole(row, "reference_num"), _whole(row, "reference_den")) for row in hospitals
+    )
+    printed = _by_group(terms, scheme, units)
+    c_least = Fraction(min([least(hospitals, "coefficient_num"), *printed]), units.coefficient)
+    c_low, c_high = (
+        min(c_least, Fraction(1)),
+        Fraction(max(most.coefficient, units.coefficient), units.coefficient),
+    )
+    c_most, a_most = Fraction(most.coefficient, units.coefficient), Fraction(most.auxiliary, units.auxiliary)
+    value = Fraction(least(groups, "weight_num") * least(hospitals, "rate_num"), units.weight * units.rate)
+    value_most = Fraction(most.weight * most.rate, units.weight * units.rate)
+    ratio = MOST_FEN / (value * least_price * c_low) * RULE_UNIT
+    shown = 10**6 if pack.method != "rate" else 1
+    points = max(
+        (Fraction(abs(amount.by_standard)) * c_most + Fraction(abs(amount.by_value))) * value_most * a_most
+        + Fraction(amount.of_points) * MOST_FEN / least_price * c_high * a_most / c_low
+        for amount in (rule.amount for rule in _rules(terms, pack))
+    )  # fmt: skip
+    fen = points * Fraction(most.price, units.price) + MOST_FEN * RULE_UNIT
+    return ratio <= MOST_BIGINT and points * shown <= MOST_SHOWN and fen <= MOST_BIGINT
+
+
+def _rules(terms: Terms, pack: Pack) -> list[Rule]:
+    return [*rules_of(terms.ratio, terms.off_path, pack.levels), *special_paths(terms)]
+
+
+def _whole(row: dict[str, object], name: str) -> int:
+    number = row[name]
+    assert isinstance(number, int)
+    return number
+
+
+def _by_group(terms: Terms, scheme: Scheme, units: Units) -> list[int]:
+    """Every coefficient that stands by group."""
+    tables = (scheme.coefficients, terms.level_coefficients, terms.hospital_coefficients)
+    return [scaled(number, units.coefficient) for table in tables for number in table.values()]
+
+
+def _price_rows(
+    terms: Terms, pack: Pack, scheme: Scheme
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """All rows of `group_prices` and of `hospital_prices`."""
     units = units_of(pack)
     groups = [row for group in scheme.kinds if (row := price_of_group(terms, scheme, group, units))]
     hospitals = [
@@ -43,6 +98,12 @@ def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
         for hospital in terms.hospitals.values() for kind in pack.insurance_types for is_base in (False, True)
         if (row := price_of_hospital(terms, pack, hospital, kind, is_base))
     ]  # fmt: skip
+    return groups, hospitals
+
+
+def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
+    units = units_of(pack)
+    groups, hospitals = _price_rows(terms, pack, scheme)
 
     def most(rows: list[dict[str, object]], name: str) -> int:
         return max((value for row in rows if isinstance(value := row[name], int)), default=1)
@@ -53,7 +114,7 @@ def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
         for number in subtype.coefficients.values() if number is not None
     ]  # fmt: skip
     # A subtype's own coefficient stands in the place of a hospital's.
-    by_group = [scaled(number, units.coefficient) for number in scheme.coefficients.values()]
+    by_group = _by_group(terms, scheme, units)
     by_group += [number * (units.coefficient // 10_000) for number in own]
     return _Largest(
         most(groups, "weight_num"), most(hospitals, "rate_num"), most(hospitals, "price_num"),

@@ -1,14 +1,15 @@
 """Every family of DESIGN §6 as one form, so that one SQL statement prices them all.
 
-points T = (m·c + m₀)·W·a + k·(F/Q)·cⁱ·aʲ,  amount = T·P + n·F
+points T = (m·c + m₀)·W·a + k·(F/Q)·cⁱ·aʲ + B,  amount = T·P + n·F + u·I
 
-W is weight × rate, weight × point scale, or score; P the point value (1 by the rate method); Q the reference price
-of a point (1 by the rate method); c and a the hospital and auxiliary coefficients; x = F ÷ (W·Q[·c]); S = W·c·a·P.
+W is weight × rate, weight × point scale, score, or a printed standard; P the point value (1 where W is money); Q the
+reference price of a point (1 where W is money); c and a the hospital and auxiliary coefficients; F the fee without
+separately paid items; B and I a case's own points and fen (bed-days, fixed amounts); x = F ÷ (W·Q[·c]); S = W·c·a·P.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from pipeline.pack_paths import OffPathEntry, Treatment
 from pipeline.pack_pricing import Band, RatioEntry
 
 ZERO, ONE = Decimal(0), Decimal(1)
+EVERY_LEVEL = ""
 
 
 @dataclass(frozen=True)
@@ -31,81 +33,106 @@ class Amount:
     coefficient_power: int = 0  # i: -1, 0 or 1
     auxiliary_power: int = 0  # j: 0 or 1
     floored: bool = False
+    of_item: bool = False  # u and B
 
     @property
     def needs_coefficient(self) -> bool:
         """Whether c enters the amount."""
         return self.by_standard != 0 or self.coefficient_power != 0
 
+    @property
+    def needs_weight(self) -> bool:
+        """Whether W enters the amount."""
+        return self.by_standard != 0 or self.by_value != 0
+
 
 @dataclass(frozen=True)
 class Rule:
-    """A row of `price_rules`: on which path it stands, between which ratios x, what its cases are paid."""
+    """A row of `price_rules`: on which path and level, between which ratios x, what its cases are paid."""
 
     path: str
     price_class: str
     amount: Amount
+    piece: str = ""  # low | normal | high | beyond, on a normal path
+    level: str = EVERY_LEVEL
     x_from: Decimal | None = None
     x_from_inclusive: bool = False
     x_to: Decimal | None = None
     x_to_inclusive: bool = False
-    piece: str = ""  # low | normal | high | beyond, on a normal path
 
     @property
     def name(self) -> str:
         """The rule inside its terms."""
-        return f"{self.path}/{self.piece}" if self.piece else self.path
+        return "/".join(part for part in (self.path, self.level, self.piece) if part)
 
 
 NORMAL = Amount("normal", by_standard=ONE)
 
 
-def rules_of(ratio: RatioEntry, off_path: OffPathEntry) -> Iterator[Rule]:
-    """All rules; those of one path leave no ratio out and share none, so that every case meets exactly one."""
-    for number, band in enumerate(ratio.high):
-        yield from _ratio_classes(normal_path(number), ratio, band)
+def rules_of(ratio: RatioEntry, off_path: OffPathEntry, levels: Sequence[str]) -> Iterator[Rule]:
+    """The rules of groups; those of one path and level leave no ratio out and share none: each case meets one."""
+    bands = (*ratio.lows, *ratio.high)
+    by_level = levels if any(band.level for band in bands) else (EVERY_LEVEL,)
+    for number in range(len(weight_edges(ratio)) + 1):
+        for level in by_level:
+            low, high = (_band_of(ratio, some, number, level) for some in (ratio.lows, ratio.high))
+            if low is not None and high is not None:  # `regions check` tells where one is missing
+                yield from _ratio_classes(normal_path(number), level, ratio, low, high)
     for kind in ("ungrouped", "ambiguous", "excluded"):
         if (treatment := getattr(off_path, kind)) is not None:
-            yield Rule(kind, kind, amount_of_treatment(treatment))
+            yield Rule(kind, kind, amount_of_treatment(treatment, ratio.reference))
     for group, treatment in off_path.groups.items():
-        yield Rule(path_of_group(group), "special", amount_of_treatment(treatment))
+        yield Rule(path_of_group(group), "special", amount_of_treatment(treatment, ratio.reference))
+    for one in off_path.sets:
+        yield Rule(path_of_set(one.name), "special", amount_of_treatment(one, ratio.reference))
 
 
-def _ratio_classes(path: str, ratio: RatioEntry, high: Band) -> Iterator[Rule]:
+def weight_edges(ratio: RatioEntry) -> list[tuple[Decimal, bool]]:
+    """The edges between weight bands, each with whether a weight on it belongs below."""
+    bands = (*ratio.lows, *ratio.high)
+    edges = {(band.weight_le, True) for band in bands if band.weight_le is not None}
+    return sorted(edges | {(band.weight_lt, False) for band in bands if band.weight_lt is not None})
+
+
+def weight_band(ratio: RatioEntry, weight: Decimal) -> int:
+    """The number of the weight band of a group: how many edges it passes."""
+    return sum(weight > edge or (weight == edge and not below) for edge, below in weight_edges(ratio))
+
+
+def _band_of(ratio: RatioEntry, bands: Sequence[Band], number: int, level: str) -> Band | None:
+    """The most special band of a weight band and level: one of its own level first, then the smallest weight edge."""
+    edges = weight_edges(ratio)
+
+    def place(band: Band) -> int:
+        if band.weight_le is not None:
+            return edges.index((band.weight_le, True))
+        return len(edges) if band.weight_lt is None else edges.index((band.weight_lt, False))
+
+    held = [band for band in bands if band.level in (None, level) and place(band) >= number]
+    return min(held, key=lambda band: (band.level is None, place(band)), default=None)
+
+
+def _ratio_classes(path: str, level: str, ratio: RatioEntry, low: Band, high: Band) -> Iterator[Rule]:
     """low | normal | high | beyond along x, each threshold on the side that the pack says."""
-    low, beyond, reference = ratio.low, ratio.beyond, ratio.reference
+    beyond, reference = ratio.beyond, ratio.reference
     end = None if beyond is None else beyond.threshold
     end_inclusive = beyond is not None and not beyond.inclusive
-    yield Rule(path, "low", amount_of_band(low, reference), None, False, low.threshold, low.inclusive, "low")
-    yield Rule(
-        path, "normal", NORMAL, low.threshold, not low.inclusive, high.threshold, not high.inclusive, "normal"
-    )
-    yield Rule(
-        path,
-        "high",
-        amount_of_band(high, reference),
-        high.threshold,
-        high.inclusive,
-        end,
-        end_inclusive,
-        "high",
-    )
+    pieces: list[tuple[str, Amount, Decimal | None, bool, Decimal | None, bool]] = [
+        ("low", amount_of_band(low, reference), None, False, low.threshold, low.inclusive),
+        ("normal", NORMAL, low.threshold, not low.inclusive, high.threshold, not high.inclusive),
+        ("high", amount_of_band(high, reference), high.threshold, high.inclusive, end, end_inclusive),
+    ]
     if beyond is not None:
         amount = amount_of_band(beyond, reference)
-        yield Rule(path, "high", amount, beyond.threshold, beyond.inclusive, piece="beyond")
+        pieces.append(("beyond", amount, beyond.threshold, beyond.inclusive, None, False))
+    for piece, amount, x_from, from_inclusive, x_to, to_inclusive in pieces:
+        price_class = "high" if piece == "beyond" else piece
+        yield Rule(path, price_class, amount, piece, level, x_from, from_inclusive, x_to, to_inclusive)
 
 
 def normal_path(number: int) -> str:
-    """The path of groups that keep to the high band of this number."""
+    """The path of groups of this weight band."""
     return f"normal/{number + 1}"
-
-
-def high_band(ratio: RatioEntry, weight: Decimal) -> int:
-    """The first high band whose weight edge the group does not pass; the last has none."""
-    last = len(ratio.high) - 1
-    return next(
-        (n for n, band in enumerate(ratio.high) if band.weight_le is None or weight <= band.weight_le), last
-    )
 
 
 def path_of_group(group: str) -> str:
@@ -113,21 +140,38 @@ def path_of_group(group: str) -> str:
     return f"group/{group}"
 
 
-def amount_of_treatment(treatment: Treatment) -> Amount:
+def path_of_set(name: str) -> str:
+    """The path of the groups of a set."""
+    return f"set/{name}"
+
+
+def amount_of_treatment(treatment: Treatment, reference: str) -> Amount:
     """How a case off the normal path is paid."""
     family, share = treatment.treatment, treatment.share or ONE
-    if family in ("table_weight", "fixed_weight"):
+    if family in ("table_weight", "fixed_weight", "as_normal"):
         return Amount(family, by_standard=ONE)
+    if family == "factor":
+        return Amount(family, by_standard=treatment.factor or ONE)
+    if family == "affine":
+        return Amount(
+            family, by_standard=treatment.standard, of_points=treatment.ratio, of_fee=treatment.fee,
+            coefficient_power=1 - _in_reference(reference), auxiliary_power=1,
+        )  # fmt: skip
     if family == "share_of_benchmark":
         return Amount(family, of_points=share, coefficient_power=int(treatment.by_coefficient))
+    if family in ("fixed_amount", "bed_day"):
+        return Amount(family, of_item=True)
     return Amount(family, of_fee=share if family == "share_of_fee" else ONE)
+
+
+def _in_reference(reference: str) -> int:
+    """x·W·P = F·(P/Q), with a coefficient in the reference F·(P/Q)/c: that power of c is taken off."""
+    return 1 if reference == "with_coefficient" else 0
 
 
 def amount_of_band(band: Band, reference: str) -> Amount:
     """A ratio class in the form above; K (or h) is the band's threshold."""
-    k, family = band.threshold, band.family
-    # x·W·P = F·(P/Q), with a coefficient in the reference F·(P/Q)/c: that power of c is taken off.
-    in_reference = 1 if reference == "with_coefficient" else 0
+    k, family, in_reference = band.threshold, band.family, _in_reference(reference)
     if family == "actual":
         return Amount(family, of_fee=ONE)
     if family == "as_normal":

@@ -22,11 +22,12 @@ from pydantic import ValidationError
 
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
+from pipeline.group_tables import GroupTables, read_group_tables
 from pipeline.pack import Pack
 from pipeline.pack_pricing import CATALOGUE
 from pipeline.region_tables import FOREVER as FOREVER
 from pipeline.region_tables import Hospital as Hospital
-from pipeline.region_tables import Membership, read_csv, read_hospitals, read_memberships, weight_of
+from pipeline.region_tables import Membership, read_csv, read_hospitals, read_memberships
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Region:
     folder: Path
     pack: Pack
     hospitals: tuple[Hospital, ...]
-    weights: dict[str, dict[str, Decimal]]  # file → group → weight
+    tables: GroupTables
     period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
     sha256: str
@@ -62,19 +63,20 @@ def load_region(name: str, root: Path | None = None) -> Region:
     pack = _parse(path)
     for key, entries in pack.dated.items():
         _check_dates(path, key, entries)
-    weights = {
-        entry.file: {
-            row["drg"]: weight_of(folder / entry.file, row["drg"], row["weight"], pack.digits.weight)
-            for row in read_csv(folder / entry.file, ("drg", "weight"), unique="drg")
-        }
-        for entry in pack.weights
-        if entry.file != CATALOGUE
-    }
+    coefficients = [
+        file for entry in pack.coefficients for file in (entry.by_group_level, entry.by_group_hospital)
+    ]
+    tables = read_group_tables(
+        folder, pack.digits.weight, pack.digits.coefficient,
+        [entry.file for entry in pack.weights if entry.file != CATALOGUE],
+        [entry.file for entry in pack.standards],
+        [file for file in coefficients if file not in (None, CATALOGUE)],
+    )  # fmt: skip
     amounts = folder / "period_amounts.csv"
     columns = ("kind", "hospital_id", "insurance_type", "month", "amount_yuan", "reason", "document")
     hospitals = read_hospitals(folder / "hospitals.csv")
     return Region(
-        folder, pack, hospitals, weights,
+        folder, pack, hospitals, tables,
         tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
         read_memberships(folder / "alliances.csv", hospitals), _folder_hash(folder),
     )  # fmt: skip

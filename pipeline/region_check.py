@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
 
 from groupers.dip.ties import undecided, undecided_count
+from pipeline.catalogue_check import check_catalogue, rows_without_score
 from pipeline.errors import ConfigurationError
-from pipeline.pack_pricing import Band
-from pipeline.price_bounds import MOST_HUGEINT, largest_product
-from pipeline.price_rules import NORMAL, Amount, amount_of_band
+from pipeline.path_check import check_paths
+from pipeline.price_bounds import MOST_HUGEINT, largest_product, largest_result_fits
 from pipeline.price_tables import price_of_group, price_of_hospital, units_of
+from pipeline.problem import Problem, some
+from pipeline.ratio_check import check_ratio
 from pipeline.region import Region
 from pipeline.schemes import Scheme
 from pipeline.terms import Terms
 
 MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
-SHOWN = 8
-FOUR_DIGITS = Decimal("0.0001")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An error stops the pack from being used; a warning is for a person to judge.
-
-    `refuses_cases`: a run goes on, since it refuses the cases concerned one by one (no price, no rate).
-    """
-
-    severity: Literal[
-        "error", "warning", "supply", "unverified"
-    ]  # the last two: what a draft still waits for
-    where: str
-    message: str
-    refuses_cases: bool = False
 
 
 def check_region(
@@ -52,9 +35,15 @@ def check_region(
         scheme = schemes[one.scheme.key]
         if not waiting & {"weights", "off_path"}:
             problems += _groups(region, one, scheme)
-        if not waiting & {"coefficients"}:
+        if "coefficients" not in waiting:
             problems += _hospitals(region, one)
-        problems += [*_bands(one, scheme), *_limits(one), *_ties(one, scheme)]
+        problems += [
+            *check_ratio(one, region.pack.levels, scheme),
+            *check_paths(one, region.pack, scheme),
+            *_limits(one),
+            *check_catalogue(one, scheme),
+        ]
+        problems += _ties(one, scheme)
         if not waiting:
             problems += _digits(region, one, scheme)
     unique = list(dict.fromkeys(problems))
@@ -88,22 +77,34 @@ def stop_on_errors(region: Region, terms: tuple[Terms, ...], schemes: Mapping[st
 def _groups(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:
     kinds, units = scheme.kinds, units_of(region.pack)
     problems = []
-    bare = [group for group in kinds if price_of_group(terms, scheme, group, units) is None]
+    blank = set(rows_without_score(terms, scheme))  # told by the catalogue's own check
+    bare = [
+        group for group in kinds if group not in blank and price_of_group(terms, scheme, group, units) is None
+    ]
     if bare:
         problems.append(Problem(
             "error", f"{terms.valid_from} 起的权重",
-            f"方案能产生的 {len(kinds)} 个组中有 {len(bare)} 个没有价格：{_some(bare)}；请补权重或在 off_path 中另定",
+            f"方案能产生的 {len(kinds)} 个组中有 {len(bare)} 个没有价格：{some(bare)}；请补权重或在 off_path 中另定",
             refuses_cases=True,
         ))  # fmt: skip
     strange = [group for group in terms.weights or () if group not in kinds]
     if strange:
         problems.append(Problem(
-            "error", f"{terms.valid_from} 起的权重", f"有 {len(strange)} 个组不属于方案 {terms.scheme.name}：{_some(strange)}；请核对版本",
+            "error", f"{terms.valid_from} 起的权重", f"有 {len(strange)} 个组不属于方案 {terms.scheme.name}：{some(strange)}；请核对版本",
         ))  # fmt: skip
-    named = [group for group in (*terms.base_groups.groups, *terms.off_path.groups) if group not in kinds]
+    off, base = terms.off_path, terms.base_groups
+    rules = terms.special_rules.rules if terms.special_rules else []
+    lists = [
+        base.groups,
+        base.amounts,
+        off.groups,
+        *(one.groups for one in off.sets),
+        *(r.groups or () for r in rules),
+    ]
+    named = list(dict.fromkeys(group for names in lists for group in names if group not in kinds))
     if named:
         problems.append(Problem(
-            "error", f"{terms.valid_from} 起的基础病组与单列病组", f"不属于方案 {terms.scheme.name} 的组：{_some(named)}；请更正",
+            "error", f"{terms.valid_from} 起的基础病组与单列病组", f"不属于方案 {terms.scheme.name} 的组：{some(named)}；请更正",
         ))  # fmt: skip
     return problems
 
@@ -127,99 +128,15 @@ def _hospitals(region: Region, terms: Terms) -> list[Problem]:
                         refuses_cases=True,
                     ))  # fmt: skip
     unknown = [
-        hospital_id for hospital_id in terms.coefficients.by_hospital if hospital_id not in terms.hospitals
+        hospital_id
+        for hospital_id in (terms.coefficients.by_hospital if terms.coefficients else ())
+        if hospital_id not in terms.hospitals
     ]
     if unknown:
         problems.append(Problem(
-            "warning", f"{terms.valid_from} 起的系数", f"系数表中的医院当日不在医院表：{_some(unknown)}；请核对编号",
+            "warning", f"{terms.valid_from} 起的系数", f"系数表中的医院当日不在医院表：{some(unknown)}；请核对编号",
         ))  # fmt: skip
     return problems
-
-
-def _bands(terms: Terms, scheme: Scheme) -> list[Problem]:
-    """Jumps at thresholds and payments below nothing, in multiples of the payment standard S."""
-    problems = []
-    ratio = terms.ratio
-    edges = [*(("低倍率", band) for band in ratio.lows), *(("高倍率", band) for band in ratio.high)]
-    edges += [("超高倍率", ratio.beyond)] if ratio.beyond else []
-    for title, band in edges:
-        where = f"{terms.valid_from} 起的{title}，界限 {band.threshold}"
-        amount = amount_of_band(band, ratio.reference)
-        at_nothing = amount.by_standard + min(Decimal(0), amount.by_value)
-        if title == "低倍率" and at_nothing < 0:
-            problems.append(Problem(
-                "error", where, f"费用趋于零时的支付为 {_plain(at_nothing)} 倍标准，小于零；请更正规则",
-            ))  # fmt: skip
-        before = [amount_of_band(one, ratio.reference) for one in ratio.high]
-        before = before if band is ratio.beyond else [NORMAL]
-        for which, below, at_edge in _at_threshold(terms, scheme, band, amount, before):
-            if at_edge < 0:
-                problems.append(Problem(
-                    "error", where, f"{which}界限处的支付为 {_plain(at_edge)} 倍标准，小于零；请更正规则",
-                ))  # fmt: skip
-            elif at_edge != below:
-                problems.append(Problem(
-                    "warning", where,
-                    f"{which}界限处的支付由 {_plain(below)} 倍标准跳到 {_plain(at_edge)} 倍标准（{_edge_side(band)}）",
-                ))  # fmt: skip
-    if min(band.threshold for band in ratio.high) <= max(band.threshold for band in ratio.lows):
-        problems.append(
-            Problem("error", f"{terms.valid_from} 起的倍率", "高倍率界限不大于低倍率界限；请更正")
-        )
-    for level in dict.fromkeys(band.level for band in ratio.high):
-        *lower, last = (band.weight_le for band in ratio.high if band.level == level)
-        rising = [edge for edge in lower if edge is not None]
-        if last is not None or rising != sorted(set(rising)) or len(rising) != len(lower):
-            problems.append(Problem(
-                "error", f"{terms.valid_from} 起的高倍率", "权重分段须由小到大，且只有最后一段不写 weight_le；请更正",
-            ))  # fmt: skip
-    return problems
-
-
-def _at_threshold(
-    terms: Terms, scheme: Scheme, band: Band, amount: Amount, before: Sequence[Amount]
-) -> Iterator[tuple[str, Decimal, Decimal]]:
-    """The payment just before and at a band's threshold in multiples of S (auxiliary coefficient 1).
-
-    Where it depends on them, for the smallest and the largest coefficient and for each insurance type.
-    """
-    found = set(terms.coefficients.numbers())
-    if terms.coefficients.by_group_level:
-        found = set(scheme.coefficients.values())
-    ends = sorted({min(found, default=Decimal(1)), max(found, default=Decimal(1))})
-    for earlier in before:
-        seen: dict[tuple[Decimal, Decimal], str] = {}
-        for title, price in _price_ratios(terms):
-            for c in ends:
-                pair = (
-                    _multiple(terms, earlier, band.threshold, c, price),
-                    _multiple(terms, amount, band.threshold, c, price),
-                )
-                seen.setdefault(pair, f"{title}系数 {c} 的医院，")
-        for (below, at_edge), which in seen.items():
-            yield which if len(seen) > 1 else "", below, at_edge
-
-
-def _price_ratios(terms: Terms) -> list[tuple[str, Decimal]]:
-    """Reference price ÷ point value, of every insurance type that has both; 1 by the rate method."""
-    if terms.point_values is None or terms.reference_prices is None:
-        return [("", Decimal(1))]
-    judged = terms.reference_prices.values
-    return [
-        (f"险种 {kind} ", judged[kind] / pays)
-        for kind, pays in terms.point_values.values.items()
-        if kind in judged
-    ]
-
-
-def _multiple(terms: Terms, amount: Amount, x: Decimal, c: Decimal, price_ratio: Decimal) -> Decimal:
-    """The amount at ratio x as a multiple of S: the form of price_rules.py divided by W·c·P."""
-    power = 1 if terms.ratio.reference == "with_coefficient" else 0
-    beside = amount.by_value / c + amount.of_points * x * c ** (power + amount.coefficient_power - 1)
-    if amount.floored:
-        beside = max(Decimal(0), beside)
-    exact = amount.by_standard + beside + amount.of_fee * x * price_ratio * c ** (power - 1)
-    return exact.quantize(FOUR_DIGITS)
 
 
 def _ties(terms: Terms, scheme: Scheme) -> list[Problem]:
@@ -237,8 +154,13 @@ def _ties(terms: Terms, scheme: Scheme) -> list[Problem]:
 def _digits(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:
     """Numbers whose products would not fit the integers of the SQL."""
     found = largest_product(terms, region.pack, scheme)
-    if found <= MOST_HUGEINT:
+    if found <= MOST_HUGEINT and largest_result_fits(terms, region.pack, scheme):
         return []
+    if found <= MOST_HUGEINT:
+        return [Problem(
+            "error", f"{terms.valid_from} 起的权重与单价",
+            "最小的权重（分值）、费率（参照点值）过小，一亿元的病例的倍率或点数超出可存的位数；请核对单位",
+        )]  # fmt: skip
     return [Problem(
         "error", f"{terms.valid_from} 起的小数位数",
         f"权重、系数、点值的位数合起来有 {len(str(found))} 位，超出可精确计算的 {len(str(MOST_HUGEINT)) - 1} 位；"
@@ -253,15 +175,3 @@ def _limits(terms: Terms) -> list[Problem]:
         "error", f"{terms.settlement.from_} 起的保证金",
         f"比例 {terms.settlement.deposit_rate} 超过国家上限 {MOST_DEPOSIT}；请更正",
     )]  # fmt: skip
-
-
-def _edge_side(band: Band) -> str:
-    return "界限属于本档" if band.inclusive else "界限不属于本档"
-
-
-def _some(names: list[str]) -> str:
-    return "、".join(names[:SHOWN]) + (f" 等 {len(names)} 个" if len(names) > SHOWN else "")
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"

@@ -23,8 +23,9 @@ from pipeline.pack_pricing import (
     SettlementEntry,
     WeightsEntry,
 )
+from pipeline.problem import Problem
 from pipeline.region import FOREVER, Region
-from pipeline.region_check import Problem, check_region
+from pipeline.region_check import check_region
 from pipeline.schemes import Scheme, schemes_of
 from pipeline.terms import resolve
 
@@ -80,14 +81,14 @@ def open_items_of(pack: Pack, draft: bool) -> list[Problem]:
 
 def _stood_in(region: Region, waiting: frozenset[str]) -> Region:
     """The pack with the simplest entry in place of each list that waits for the city."""
-    pack, weights = region.pack, region.weights
+    pack, tables = region.pack, region.tables
     first = min(entry.from_ for entry in pack.scheme)
     filled: dict[str, Any] = {
         key: [model.model_validate({"from": first, "source": STAND_IN * 2, **values})]
         for key, (model, values) in SIMPLEST.items() if key in waiting
     }  # fmt: skip
     if "weights" in waiting:
-        weights = {**weights, STAND_IN: {}}
+        tables = replace(tables, weights={**tables.weights, STAND_IN: {}})
         filled["weights"] = [
             WeightsEntry.model_validate(
                 {
@@ -102,7 +103,7 @@ def _stood_in(region: Region, waiting: frozenset[str]) -> Region:
         ]
     if any(entry.scale == 0 for entry in pack.point_scale):
         filled["point_scale"] = [_scaled(pack, entry) for entry in pack.point_scale]
-    return replace(region, pack=pack.model_copy(update=filled), weights=weights)
+    return replace(region, pack=pack.model_copy(update=filled), tables=tables)
 
 
 def _scaled(pack: Pack, entry: PointScaleEntry) -> PointScaleEntry:

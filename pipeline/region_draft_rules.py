@@ -112,6 +112,8 @@ def _ratio(area: Area, low: dict[str, Any], high: dict[str, Any], blanks: dict[s
         blanks["high_bands"] = "表中注明没有高倍率，本格式写不出没有高倍率的地区"
     elif not bands:
         blanks["high_bands"] = "表中空白"
+    elif not any(band.level == band.weight_le == "" for band in bands):
+        blanks["high_bands"] = "每一段都写了级别或权重，没有写其余的用哪一段，本格式写不出"
     edge = UNKNOWN if area.texts["no_high_bands"] == NO_HIGH_BANDS else inclusive("high_inclusive")
     pays = {name: high[name] for name in ("family", "base", "share", "factor") if name in high}
     pays.setdefault("family", UNKNOWN)

@@ -6,12 +6,10 @@ import csv
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.entries import MOST_WEIGHT
 from pipeline.errors import ConfigurationError
 
 FOREVER = dt.date(9999, 12, 31)
@@ -73,25 +71,6 @@ def read_csv(path: Path, columns: Sequence[str], unique: str | None = None) -> l
                 )
             seen.add(row[unique])
     return rows
-
-
-def weight_of(path: Path, item: str, text: str, digits: int) -> Decimal:
-    """A weight as printed. Raises ConfigurationError for what is no positive number of at most these digits."""
-    try:
-        number = Decimal(text)  # a comma is refused: `0,9258` must not become 9258
-    except ArithmeticError as error:
-        raise ConfigurationError(f"不是数：{path} 的 `{item}` 为 `{text[:40]}`；请填写十进制数") from error
-    if not number.is_finite() or -int(number.as_tuple().exponent) > digits:
-        raise ConfigurationError(
-            f"小数位数超出公布位数：{path} 的 `{item}` 为 {text}，应至多 {digits} 位；请核对"
-        )
-    if number <= 0:
-        raise ConfigurationError(f"权重须大于零：{path} 的 `{item}` 为 {text}；没有权重的病组请删去该行")
-    if number > MOST_WEIGHT:
-        raise ConfigurationError(
-            f"权重超出可精确计算的上限 {MOST_WEIGHT}：{path} 的 `{item}` 为 {text}；请核对"
-        )
-    return number
 
 
 def read_hospitals(path: Path) -> tuple[Hospital, ...]:

@@ -41,6 +41,12 @@ class Scheme:
     severity_book: RuleBook | None = None
     described: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def asks_severity(self) -> bool:
+        """Whether an auxiliary subtype asks for MCC and CC, so that a severity book is needed."""
+        subtypes = self.catalogue.auxiliary.subtypes if self.catalogue else ()
+        return any(getattr(atom, "column", "") == "severity" for one in subtypes for atom in one.atoms)
+
 
 def schemes_of(region: Region) -> dict[str, Scheme]:
     """Every scheme that the pack names, by the key of its entry. Raises SchemeError, ConfigurationError."""

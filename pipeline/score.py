@@ -42,10 +42,14 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
     Writes scored.parquet and price_rules.parquet; returns the findings of cases that lost their way.
     """
     keep(con, "days")
-    for name in (f"{kind}/placed", "offered", "ruled"):
+    for name in (f"{kind}/placed", "offered", "measured"):
         view(con, name)
+    keep(con, "diverted")
+    view(con, "ruled")
     keep(con, "priced")
     keep(con, "reversed")
+    keep(con, "fund_shares")
+    view(con, "funded")
     store(con, "scored", folder / "scored.parquet")
     store(con, "rules_used", folder / "rules_used.parquet")
     late = late_findings(table(con, "late_findings"))

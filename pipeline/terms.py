@@ -13,19 +13,19 @@ from typing import TypeVar
 
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
-from pipeline.pack import SchemeEntry
-from pipeline.pack_paths import OffPathEntry
+from pipeline.pack import OPTIONAL, SchemeEntry
+from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
 from pipeline.pack_pricing import (
     CATALOGUE,
     BaseGroupsEntry,
     CoefficientsEntry,
     FundShareEntry,
+    PointScaleEntry,
     PointValuesEntry,
     RatesEntry,
     RatioEntry,
     ReferencePricesEntry,
     SettlementEntry,
-    WeightsEntry,
 )
 from pipeline.region import FOREVER, Hospital, Region
 
@@ -36,7 +36,8 @@ RULE_UNIT = 10_000  # of shares, and of the factors and thresholds of a rule
 class Terms:
     """All parameters of one interval; nothing in it changes between `valid_from` and `valid_to`.
 
-    `weights` is None where the scheme's own catalogue carries the scores.
+    `weights` is None where the scheme's own catalogue carries the scores. `means`: local mean fee of groups in fen;
+    `standards`: printed standards in fen by (group, level); the tables of coefficients by (group, level | hospital).
     """
 
     terms_id: str
@@ -44,13 +45,22 @@ class Terms:
     valid_to: dt.date
     scheme: SchemeEntry
     weights: dict[str, Decimal] | None
+    means: dict[str, int]
+    standards: dict[tuple[str, str], int]
+    level_coefficients: dict[tuple[str, str], Decimal]
+    hospital_coefficients: dict[tuple[str, str], Decimal]
     rates: RatesEntry | None
+    point_scale: PointScaleEntry | None
     point_values: PointValuesEntry | None
     reference_prices: ReferencePricesEntry | None
-    coefficients: CoefficientsEntry
+    coefficients: CoefficientsEntry | None
     base_groups: BaseGroupsEntry
     ratio: RatioEntry
     off_path: OffPathEntry
+    scope: ScopeEntry | None
+    special_rules: SpecialRulesEntry | None
+    bed_day: BedDayEntry | None
+    separate_items: SeparateItemsEntry | None
     fund_share: FundShareEntry
     settlement: SettlementEntry
     hospitals: dict[str, Hospital]
@@ -82,7 +92,8 @@ def resolve(region: Region, first: dt.date, last: dt.date) -> tuple[Terms, ...]:
 def _resolve_day(region: Region, begin: dt.date, end: dt.date) -> Terms | None:
     """None where the pack does not cover the day: cases priced on it are refused, not guessed."""
     pack = region.pack
-    if any(in_force(entries, begin) is None for key, entries in pack.dated.items() if key != "codes"):
+    needed = [entries for key, entries in pack.dated.items() if key != "codes" and key not in OPTIONAL]
+    if any(in_force(entries, begin) is None for entries in needed):
         return None
 
     def held(entries: Sequence[Entry]) -> Entry:
@@ -90,23 +101,33 @@ def _resolve_day(region: Region, begin: dt.date, end: dt.date) -> Terms | None:
         assert found is not None  # proved above for every list of the method
         return found
 
+    scheme, coefficients = held(pack.scheme), in_force(pack.coefficients, begin)
+    weights, standards = in_force(pack.weights, begin), in_force(pack.standards, begin)
+    for entry in (weights, standards):
+        if entry is not None and entry.scheme != scheme.name:
+            raise ConfigurationError(
+                f"权重表与分组方案不符：{region.folder.name} 自 {begin} 起方案为 `{scheme.name}`，"
+                f"权重表 {entry.file} 属于 `{entry.scheme}`；请更换权重表"
+            )
+    by_catalogue = weights is not None and weights.file == CATALOGUE
     return Terms(
-        f"{pack.name}@{begin}", begin, end, held(pack.scheme), _weights(region, held(pack.weights), begin),
-        in_force(pack.rates, begin), in_force(pack.point_values, begin), in_force(pack.reference_prices, begin),
-        held(pack.coefficients), held(pack.base_groups), held(pack.ratio), held(pack.off_path),
-        held(pack.fund_share), held(pack.settlement),
-        {h.hospital_id: h for h in region.hospitals if h.from_ <= begin <= h.to},
+        f"{pack.name}@{begin}", begin, end, scheme,
+        None if by_catalogue else {} if weights is None else region.tables.weights[weights.file],
+        {} if weights is None else region.tables.means.get(weights.file, {}),
+        {} if standards is None else region.tables.standards[standards.file],
+        _by_group(region, coefficients.by_group_level if coefficients else None),
+        _by_group(region, coefficients.by_group_hospital if coefficients else None),
+        in_force(pack.rates, begin), in_force(pack.point_scale, begin), in_force(pack.point_values, begin),
+        in_force(pack.reference_prices, begin), coefficients, held(pack.base_groups), held(pack.ratio),
+        held(pack.off_path), in_force(pack.scope, begin), in_force(pack.special_rules, begin),
+        in_force(pack.bed_day, begin), in_force(pack.separate_items, begin), held(pack.fund_share),
+        held(pack.settlement), {h.hospital_id: h for h in region.hospitals if h.from_ <= begin <= h.to},
     )  # fmt: skip
 
 
-def _weights(region: Region, entry: WeightsEntry, day: dt.date) -> dict[str, Decimal] | None:
-    scheme = in_force(region.pack.scheme, day)
-    if scheme is not None and entry.scheme != scheme.name:
-        raise ConfigurationError(
-            f"权重表与分组方案不符：{region.folder.name} 自 {day} 起方案为 `{scheme.name}`，"
-            f"权重表 {entry.file} 属于 `{entry.scheme}`；请更换权重表"
-        )
-    return None if entry.file == CATALOGUE else region.weights[entry.file]
+def _by_group(region: Region, file: str | None) -> dict[tuple[str, str], Decimal]:
+    """A table of coefficients; those of a catalogue belong to its scheme."""
+    return {} if file in (None, CATALOGUE) else region.tables.coefficients[str(file)]
 
 
 def scaled(number: Decimal, unit: int) -> int:

@@ -1,44 +1,50 @@
--- offered: one row per discharge that may be priced (grain: input_row), with the prices that meet it.
--- DESIGN §7: the pricing date chooses the terms. A look-up that finds nothing becomes a refusal, never a zero.
--- A subtype with level coefficients of its own stands in place of coefficient × auxiliary where it is higher.
-WITH met AS (
+-- offered: one row per discharge (grain: input_row), with the parameters that meet it; what is unknown is null.
+-- DESIGN §7: the pricing date chooses the terms. Of coefficients the most special known one counts: group × hospital,
+-- group × level, hospital or level; base groups fix or cap it. A subtype with level coefficients of its own stands
+-- in place of coefficient × auxiliary where it is higher.
+WITH looked_up AS (
     SELECT
-        v.input_row, v.case_id, v.hospital_id, v.insurance_type, v.admission_date, v.discharge_date,
-        v.settlement_date, v.stay_days, v.total_fee_fen, v.pool_fund_fen, v.priced_on AS pricing_date,
-        g.principal_dx, g.mdc, g.dip_kind, g.group_code, g.status, g.aux_subtype, g.own_e4, g.own_subtype,
-        CASE WHEN v.by_points AND p.on_path THEN g.aux_e4 ELSE v.auxiliary_unit END AS aux_num,
-        d.terms_id, p.path, p.on_path, p.weight_num, p.is_base, h.level, h.rate_num, h.price_num, h.reference_num,
-        h.reference_den, t.reference_with_coefficient, t.negative_kept,
+        v.input_row, v.case_id, v.hospital_id, v.insurance_type, v.discharge_date, v.settlement_date, v.stay_days,
+        v.priced_on AS pricing_date, v.total_fee_fen, v.pool_fund_fen,
+        CASE WHEN t.separate_share_e4 IS NULL THEN 0 ELSE coalesce(v.separate_items_fen, 0) END AS separate_items_fen,
+        v.ownpay_fee_fen + v.overlimit_fee_fen + v.firstpay_fee_fen + v.deductible_fen AS own_parts_fen,
+        v.tcm_fee_fen, v.place, v.care_type, v.discharge_way, v.px_codes[1] AS principal_px,
+        g.principal_dx, g.mdc, g.dip_kind, g.group_code, g.status,
+        d.terms_id, t.* EXCLUDE (terms_id, valid_from, valid_to, scheme),
+        p.path, p.on_path, p.is_base, p.held, p.mean_fen, coalesce(p.weight_num, s.standard_num) AS weight_num,
+        h.level, h.rate_num, h.price_num, h.reference_num, h.reference_den, h.benefit_e4,
         v.weight_unit, v.rate_unit, v.price_unit, v.coefficient_unit, v.auxiliary_unit,
-        CASE WHEN NOT t.by_group_level OR (p.is_base AND t.base_coefficient)
-             THEN h.coefficient_num ELSE gc.coefficient_num END AS plain_num,
-        g.own_e4 * (v.coefficient_unit // 10000) AS own_num,
-        p.on_path AND own_num IS NOT NULL
-            AND (plain_num IS NULL OR own_num::HUGEINT * v.auxiliary_unit >= plain_num::HUGEINT * aux_num) AS own_counts,
-        CASE
-            WHEN d.terms_id IS NULL THEN 'no_terms'
-            WHEN p.path IS NULL THEN 'no_weight'
-            WHEN h.rate_num IS NULL THEN 'no_rate'
-            WHEN p.on_path AND g.aux_unknown THEN 'no_coefficient'
-            WHEN p.needs_coefficient AND plain_num IS NULL AND NOT own_counts THEN 'no_coefficient'
-        END AS refusal
+        g.aux_unknown AND p.on_path AS subtype_unknown,
+        CASE WHEN v.by_dip AND p.on_path THEN g.aux_e4 ELSE v.auxiliary_unit END AS aux_num,
+        CASE WHEN p.on_path THEN g.aux_subtype END AS aux_subtype, g.own_subtype,
+        CASE WHEN p.on_path THEN g.own_e4 * (v.coefficient_unit // 10000) END AS own_num,
+        CASE WHEN p.is_base AND t.base_fixed THEN h.coefficient_num
+             ELSE coalesce(gh.coefficient_num, gl.coefficient_num, h.coefficient_num) END AS known_num,
+        CASE WHEN p.is_base AND known_num > t.base_cap_num THEN t.base_cap_num ELSE known_num END AS plain_num
     FROM (
         SELECT *, CASE WHEN c.pricing_by = 'discharge_date' THEN discharge_date ELSE settlement_date END AS priced_on
         FROM validated, conventions c -- one row: what the region pack chooses for the whole run
         WHERE reverses IS NULL
     ) v
-    LEFT JOIN placed g USING (input_row) -- a date without a scheme has no group: refused below, never lost
+    LEFT JOIN placed g USING (input_row) -- a date without a scheme has no group: refused later, never lost
     LEFT JOIN days d ON d.day = v.priced_on
     LEFT JOIN terms t ON t.terms_id = d.terms_id
     LEFT JOIN group_prices p ON p.terms_id = d.terms_id AND p.group_code = g.group_code
     LEFT JOIN hospital_prices h
         ON h.terms_id = d.terms_id AND h.hospital_id = v.hospital_id
-        AND h.insurance_type = v.insurance_type AND h.is_base = p.is_base
-    LEFT JOIN group_coefficients gc
-        ON gc.terms_id = d.terms_id AND gc.group_code = g.group_code AND gc.level = h.level
+        AND h.insurance_type = v.insurance_type AND h.is_base = coalesce(p.is_base, false)
+    LEFT JOIN group_standards s
+        ON s.terms_id = d.terms_id AND s.group_code = g.group_code AND s.level = h.level
+    LEFT JOIN group_coefficients gl
+        ON gl.terms_id = d.terms_id AND gl.group_code = g.group_code AND gl.level = h.level
+    LEFT JOIN group_coefficients gh
+        ON gh.terms_id = d.terms_id AND gh.group_code = g.group_code AND gh.hospital_id = v.hospital_id
 )
-SELECT * EXCLUDE (plain_num, own_num, own_e4, aux_num, aux_subtype, own_subtype),
+SELECT * EXCLUDE (known_num, plain_num, own_num, aux_num, aux_subtype, own_subtype),
+    own_num IS NOT NULL AND (plain_num IS NULL
+        OR own_num::HUGEINT * auxiliary_unit >= plain_num::HUGEINT * aux_num) AS own_counts,
+    plain_num IS NOT NULL OR own_counts AS coefficient_known,
     CASE WHEN own_counts THEN own_num ELSE coalesce(plain_num, coefficient_unit) END AS coefficient_num,
     CASE WHEN own_counts THEN auxiliary_unit ELSE aux_num END AS auxiliary_num,
-    CASE WHEN on_path THEN CASE WHEN own_counts THEN own_subtype ELSE aux_subtype END END AS subtype
-FROM met
+    CASE WHEN own_counts THEN own_subtype ELSE aux_subtype END AS subtype
+FROM looked_up

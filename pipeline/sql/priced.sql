@@ -1,14 +1,16 @@
 -- priced: one row per discharge that may be priced, reversals not yet among them (grain: input_row); a row with
 -- a `refusal` has no amounts.
--- DESIGN §6 in the one form of price_rules.py: points T = (m·c + m₀)·W·a + k·(F/Q)·cⁱ·aʲ, amount = T·P + n·F;
--- fund (difference) = amount − (F − recorded fund). All over one denominator, rounded once where stored.
+-- DESIGN §6 in the one form of price_rules.py: points T = (m·c + m₀)·W·a + k·(F/Q)·cⁱ·aʲ + B, amount = T·P + n·F + I.
+-- All over one denominator, kept as the fraction amount_top / amount_bottom: the fund amount comes from it unrounded.
 WITH parts AS (
     SELECT *,
+        refusal IS NULL AS has_price,
         -- Q and a coefficient below the line enter the denominator only where the rule uses them.
-        CASE WHEN points_e4 <> 0 THEN reference_num::HUGEINT ELSE 1 END
+        (CASE WHEN points_e4 <> 0 THEN q_num::HUGEINT ELSE 1 END)
             * (CASE WHEN coefficient_power < 0 THEN coefficient_num ELSE 1 END) AS below,
-        weight_unit::HUGEINT * rate_unit * coefficient_unit * auxiliary_unit * below AS scale,
-        weight_num::HUGEINT * rate_num * auxiliary_num * below AS value_top
+        value_unit * coefficient_unit * auxiliary_unit * below AS scale,
+        (CASE WHEN standard_e4 = 0 AND value_e4 = 0 THEN 0::HUGEINT ELSE value_num END)
+            * auxiliary_num * below AS value_top
     FROM ruled
 ),
 terms_of_points AS (
@@ -16,7 +18,7 @@ terms_of_points AS (
         standard_e4 * coefficient_num * value_top AS standard_top,
         value_e4 * coefficient_unit::HUGEINT * value_top
             + CASE WHEN points_e4 = 0 THEN 0::HUGEINT ELSE
-                points_e4 * total_fee_fen::HUGEINT * reference_den * weight_unit * rate_unit
+                points_e4 * fee_fen::HUGEINT * q_den * value_unit
                 * (CASE WHEN auxiliary_power = 1 THEN auxiliary_num ELSE auxiliary_unit END)
                 * (CASE coefficient_power WHEN 1 THEN coefficient_num WHEN 0 THEN coefficient_unit
                                           ELSE coefficient_unit * coefficient_unit::HUGEINT END)
@@ -25,28 +27,24 @@ terms_of_points AS (
 ),
 amounts AS (
     SELECT *,
-        standard_top + CASE WHEN floored THEN greatest(0::HUGEINT, beside_top) ELSE beside_top END AS points_top,
+        standard_top + (CASE WHEN floored THEN greatest(0::HUGEINT, beside_top) ELSE beside_top END)
+            + item_points_e4 * scale AS points_top,
         scale * 10000 AS points_bottom,
         scale * 10000 * price_unit AS amount_bottom,
-        points_top * price_num + fee_e4 * total_fee_fen::HUGEINT * scale * price_unit AS amount_top
+        fee_e4 * fee_fen::HUGEINT * scale * price_unit + item_fen * amount_bottom AS apart_top,
+        points_top * price_num + apart_top AS amount_top
     FROM terms_of_points
 )
 SELECT
     input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
     stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, 1 AS case_count,
-    weight_num, rate_num, price_num, reference_num, reference_den, coefficient_num, auxiliary_num, subtype, is_base,
-    price_class, rule_id, family, total_fee_fen, pool_fund_fen, reference_fen, ratio_e4,
-    CASE WHEN c.by_points THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
-    half_away(amount_top, amount_bottom)::BIGINT AS standard_fen,
-    half_away(
-        CASE WHEN negative_kept THEN amount_top - (total_fee_fen - pool_fund_fen) * amount_bottom
-             ELSE greatest(0::HUGEINT, amount_top - (total_fee_fen - pool_fund_fen) * amount_bottom) END,
-        amount_bottom
-    )::BIGINT AS fund_fen
+    weight_num, rate_num, price_num, q_num, q_den, coefficient_num, auxiliary_num, subtype, is_base, budget_line,
+    price_class, rule_id, family, total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen,
+    reference_fen, ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
+    CASE WHEN c.by_points AND has_price
+         THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
+    CASE WHEN has_price THEN half_away(apart_top, amount_bottom)::BIGINT END AS apart_fen,
+    CASE WHEN has_price THEN half_away(amount_top, amount_bottom)::BIGINT END AS standard_fen,
+    CASE WHEN has_price
+         THEN half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT END AS separate_fen
 FROM amounts, conventions c
-UNION ALL BY NAME
-SELECT
-    input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date,
-    stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, total_fee_fen, pool_fund_fen
-FROM offered
-WHERE refusal IS NOT NULL

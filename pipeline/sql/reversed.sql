@@ -18,6 +18,7 @@ SELECT
     CASE
         WHEN gone.door = 'refuse' AND v.original_row IS NULL THEN 'reversal_of_refused'
         WHEN v.original_row IS NULL THEN 'reversal_without_original'
+        WHEN late.refusal = 'case_review' THEN 'reversal_without_original' -- held with its original
         WHEN late.refusal IS NOT NULL THEN 'reversal_of_refused'
         WHEN NOT v.mirrors THEN 'reversal_unlike'
         WHEN v.nth > 1 THEN 'second_reversal'

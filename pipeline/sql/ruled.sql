@@ -1,24 +1,48 @@
--- ruled: one row per discharge that has a price (grain: input_row), with the rule that it meets.
--- DESIGN §6: x = F / reference, reference = W·Q[·c]; a threshold belongs to its class where the rule says so.
-WITH measured AS (
-    SELECT *,
-        weight_num::HUGEINT * rate_num * reference_num
-            * (CASE WHEN reference_with_coefficient THEN coefficient_num ELSE 1 END) AS reference_top,
-        weight_unit::HUGEINT * rate_unit * reference_den
-            * (CASE WHEN reference_with_coefficient THEN coefficient_unit ELSE 1 END) AS reference_bottom,
-        total_fee_fen::HUGEINT * reference_bottom * 10000 AS x_top -- x in ten-thousandths is x_top / reference_top
-    FROM offered
-    WHERE refusal IS NULL
+-- ruled: one row per discharge (grain: input_row), with the rule that prices it, or why it has no price.
+-- A threshold belongs to its class where the rule says so. A look-up that found nothing is a refusal, never a zero.
+WITH led AS (
+    SELECT m.* EXCLUDE (path, held),
+        coalesce(d.path, m.path) AS path, d.path IS NULL AND m.on_path AS classed,
+        coalesce(d.excluded, false) AS out_of_scope, coalesce(d.budget_line, '') AS budget_line,
+        coalesce(d.held, false) OR (d.path IS NULL AND m.held) AS awaits_review
+    FROM measured m
+    LEFT JOIN diverted d USING (input_row)
 )
-SELECT m.* EXCLUDE (path),
-    half_away(reference_top, reference_bottom)::BIGINT AS reference_fen,
-    CASE WHEN on_path AND reference_top > 0 THEN half_away(x_top, reference_top)::BIGINT END AS ratio_e4,
-    CASE WHEN NOT on_path AND status <> 'grouped' THEN status ELSE r.price_class END AS price_class,
+SELECT l.* EXCLUDE (path, out_of_scope, awaits_review, subtype_unknown, coefficient_known),
+    CASE WHEN reference_top > 0 THEN half_away(reference_top, reference_bottom)::BIGINT END AS reference_fen,
+    CASE WHEN classed AND reference_top > 0 THEN half_away(x_top, reference_top)::BIGINT END AS ratio_e4,
+    CASE WHEN r.price_class = 'special' AND l.status <> 'grouped' THEN l.status ELSE r.price_class END AS price_class,
     r.rule_id, r.family, r.standard_e4, r.value_e4, r.points_e4, r.fee_e4, r.coefficient_power, r.auxiliary_power,
-    r.floored
-FROM measured m
-JOIN price_rules r ON r.terms_id = m.terms_id AND r.path = m.path
-    AND (r.x_from_e4 IS NULL OR m.x_top > r.x_from_e4 * m.reference_top
-         OR (r.x_from_inclusive AND m.x_top = r.x_from_e4 * m.reference_top))
-    AND (r.x_to_e4 IS NULL OR m.x_top < r.x_to_e4 * m.reference_top
-         OR (r.x_to_inclusive AND m.x_top = r.x_to_e4 * m.reference_top))
+    r.floored,
+    CASE WHEN r.of_item THEN coalesce(a.item_fen, b.before_fen + (days - b.from_day + 1) * b.day_fen, 0)
+         ELSE 0 END AS item_fen,
+    CASE WHEN r.of_item THEN coalesce(b.before_points_e4 + (days - b.from_day + 1) * b.day_points_e4, 0)
+         ELSE 0 END AS item_points_e4,
+    CASE
+        WHEN l.terms_id IS NULL THEN 'no_terms'
+        WHEN out_of_scope THEN 'out_of_scope'
+        WHEN l.rate_num IS NULL THEN 'no_rate'
+        WHEN awaits_review THEN 'case_review'
+        WHEN l.path IS NULL OR (coalesce(r.needs_weight, classed) AND l.weight_num IS NULL) THEN 'no_weight'
+        WHEN classed AND coalesce(reference_top, 0) <= 0 THEN 'no_reference'
+        WHEN r.needs_coefficient AND (NOT coefficient_known OR subtype_unknown) THEN 'no_coefficient'
+        WHEN r.points_e4 <> 0 AND coalesce(q_num, 0) <= 0 THEN 'no_reference'
+        WHEN r.of_item AND a.item_fen IS NULL AND b.from_day IS NULL THEN 'no_amount'
+        WHEN fund_of = 'case' AND l.total_fee_fen = 0 THEN 'no_fee'
+        WHEN r.rule_id IS NULL THEN 'no_amount'
+    END AS refusal
+FROM (SELECT *, greatest(1, stay_days) AS days FROM led) l
+LEFT JOIN price_rules r ON r.terms_id = l.terms_id AND r.path = l.path AND (r.level IS NULL OR r.level = l.level)
+    -- The edge between low and normal lies on the low reference, all others on the reference.
+    AND (r.x_from_e4 IS NULL
+         OR x_top > r.x_from_e4 * (CASE WHEN r.price_class = 'normal' THEN low_top ELSE reference_top END)
+         OR (r.x_from_inclusive
+             AND x_top = r.x_from_e4 * (CASE WHEN r.price_class = 'normal' THEN low_top ELSE reference_top END)))
+    AND (r.x_to_e4 IS NULL
+         OR x_top < r.x_to_e4 * (CASE WHEN r.price_class = 'low' THEN low_top ELSE reference_top END)
+         OR (r.x_to_inclusive
+             AND x_top = r.x_to_e4 * (CASE WHEN r.price_class = 'low' THEN low_top ELSE reference_top END)))
+LEFT JOIN path_amounts a ON r.family = 'fixed_amount' AND a.terms_id = l.terms_id AND a.path = l.path
+    AND a.level = l.level AND (a.group_code IS NULL OR a.group_code = l.group_code)
+LEFT JOIN bed_day_tiers b ON r.family = 'bed_day' AND b.terms_id = l.terms_id AND b.level = l.level
+    AND b.insurance_type = l.insurance_type AND l.days >= b.from_day AND (b.to_day IS NULL OR l.days <= b.to_day)

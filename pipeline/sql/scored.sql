@@ -5,31 +5,32 @@ SELECT
     s.pricing_date, s.stay_days, s.principal_dx, s.terms_id, s.mdc, s.dip_kind, s.group_code, s.status,
     s.case_count::INTEGER AS case_count,
     ((s.weight_num * c.weight_shown)::DECIMAL(18, 0) * 0.000000001)::DECIMAL(18, 9) AS weight,
-    CASE WHEN NOT c.by_points
+    CASE WHEN c.by_rate
          THEN ((s.rate_num * c.rate_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS rate,
     CASE WHEN c.by_points
          THEN ((s.price_num * c.price_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS point_value,
-    CASE WHEN c.by_points -- fen per point as a fraction; published with at most six digits, so this is exact
-         THEN ((s.reference_num * 10000 // s.reference_den)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6)
+    CASE WHEN c.by_points -- fen per point as a fraction, shown with six digits
+         THEN ((s.q_num * 10000 // s.q_den)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6)
     END AS reference_price,
     ((s.coefficient_num * c.coefficient_shown)::DECIMAL(18, 0) * 0.00000001)::DECIMAL(18, 8) AS coefficient,
-    CASE WHEN c.by_points THEN (s.auxiliary_num::DECIMAL(18, 0) * 0.0001)::DECIMAL(18, 4) END AS auxiliary,
-    s.subtype, s.is_base, s.price_class, s.rule_id, s.family,
-    s.total_fee_fen, s.pool_fund_fen, s.reference_fen, s.ratio_e4,
+    CASE WHEN c.by_dip THEN (s.auxiliary_num::DECIMAL(18, 0) * 0.0001)::DECIMAL(18, 4) END AS auxiliary,
+    s.subtype, s.is_base, s.budget_line, s.price_class, s.rule_id, s.family,
+    s.total_fee_fen, s.pool_fund_fen, s.separate_items_fen, s.reference_fen, s.ratio_e4,
     CASE WHEN c.by_points
          THEN ((s.points_num * c.points_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS points,
-    s.standard_fen, s.fund_fen, s.reverses
+    s.apart_fen, s.standard_fen, s.separate_fen, s.fund_fen, s.reverses
 FROM (
-    SELECT *, NULL::VARCHAR AS reverses FROM priced WHERE refusal IS NULL
+    SELECT *, NULL::VARCHAR AS reverses FROM funded
     UNION ALL BY NAME
     SELECT p.* REPLACE (
             r.input_row AS input_row, r.case_id AS case_id, r.settlement_date AS settlement_date,
             -p.case_count AS case_count, 'reversal' AS price_class, -p.stay_days AS stay_days,
             -p.total_fee_fen AS total_fee_fen, -p.pool_fund_fen AS pool_fund_fen, -p.points_num AS points_num,
+            -p.separate_items_fen AS separate_items_fen, -p.apart_fen AS apart_fen, -p.separate_fen AS separate_fen,
             -p.standard_fen AS standard_fen, -p.fund_fen AS fund_fen),
         r.reverses
     FROM reversed r
-    JOIN priced p ON p.input_row = r.original_row
+    JOIN funded p ON p.input_row = r.original_row
     WHERE r.code IS NULL
 ) s, conventions c
 ORDER BY s.hospital_id, s.input_row

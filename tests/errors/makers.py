@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.region_pack_slips_dip import SEVERE, STRATEGY, put, small_pack
+
 ROOT = Path(__file__).parent.parent.parent
 PERIOD = "2025-10"
 
@@ -299,6 +301,24 @@ def region_weight_not_a_number(place: Place) -> None:
 
 def region_without_a_weight(place: Place) -> None:
     _region(place, "weights-2025.csv", "AA29,1\n", "")
+
+
+def dip_rate_strategy(place: Place) -> None:
+    """Base groups by the lowest level's rate, where nothing has a rate."""
+    month(place)
+    small_pack(place.folder / "region", put(STRATEGY, "strategy: lowest_level_rate"))
+
+
+def dip_severity_unnamed(place: Place) -> None:
+    """A subtype by MCC, and no DRG scheme that says what an MCC is."""
+    month(place)
+    small_pack(place.folder / "region", tables=SEVERE)
+
+
+def dip_no_point_value(place: Place) -> None:
+    """Residents are insured, and no point of theirs has a value."""
+    month(place)
+    small_pack(place.folder / "region", put(', "390": 10}}]\nreference', "}}]\nreference"))
 
 
 def _scheme(place: Place, name: str, before: bytes, after: bytes) -> None:
