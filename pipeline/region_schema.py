@@ -9,7 +9,6 @@ from typing import Any
 from pipeline.pack import Pack
 
 SCHEMA_FILE = "region.schema.json"
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # What an editor shows beside a key; the whole format is told in docs/region.md.
 TITLES = {
     "name": "地区名", "title": "全称，印在结算单上", "version": "参数版本", "method": "结算方法", "inbox": "收件箱",
@@ -31,7 +30,7 @@ TITLES = {
 def region_schema() -> dict[str, Any]:
     """JSON Schema of `region.yaml`, keys titled in Chinese where they have a title."""
     schema: dict[str, Any] = _titled(Pack.model_json_schema(by_alias=True))
-    return {"$schema": DIALECT, **schema, "title": "drgdip 地区参数 region.yaml"}
+    return {**schema, "title": "drgdip 地区参数 region.yaml"}
 
 
 @cache

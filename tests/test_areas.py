@@ -14,12 +14,13 @@ import pytest
 from pipeline.areas import PLAIN, Area, Number, area_folder, find_area, read_areas, read_families, shown_label
 from pipeline.errors import UsageMistake
 
-FACTS = Path(__file__).resolve().parents[3] / "shared/facts/payment"
+# beside the checkout, or beside the folder of worktrees
+FACTS = [Path(__file__).resolve().parents[up] / "shared/facts/payment" for up in (2, 3)]
 CELLS = {"point_value_yuan": "point_value", "rate_yuan": "rate", "hospital_coefficient": "coefficient"}
 
 
 def facts(name: str) -> list[dict[str, str]]:
-    for root in (FACTS, Path("/work/shared/facts/payment")):
+    for root in FACTS:
         if (root / name).is_file():
             with (root / name).open(encoding="utf-8") as file:
                 return list(csv.DictReader(file))

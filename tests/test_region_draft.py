@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -259,6 +260,42 @@ def test_blanks_are_refused_unless_allowed_and_then_fail(tmp_path: Path) -> None
     filled = "\n".join(line for line in lines if not line.startswith("  - high_inclusive"))
     (target / "region.yaml").write_text(filled + "\n", encoding="utf-8")
     assert in_process("regions", "check", f"{target}/", "--draft").code == 0
+
+
+def completed(text: str) -> str:
+    """A draft as a city completes it: the templates taken out of their comments, every open item cleared."""
+    lines, in_template, in_supply = [], False, False
+    for line in text.splitlines():
+        in_supply = line.startswith("to_supply:") or (in_supply and line.startswith("  - "))
+        if re.match(r"# \w+ 待补：", line):
+            in_template = True
+        elif in_template and line.startswith("# "):
+            lines.append(line.removeprefix("# "))
+        elif not in_supply and "unverified: " not in line:
+            in_template = False
+            lines.append(line)
+    filled = (
+        "\n".join(lines)
+        .replace("prepay_ratio: 比例", "prepay_ratio: 0.9")
+        .replace("deposit_rate: 比例", "deposit_rate: 0.05")
+    )
+    return filled.replace("{级别: 系数}", "{二级A类: 1}").replace("{医院编号: 系数}", "{}") + "\n"
+
+
+def test_a_draft_that_the_city_completes_passes_without_mercy(tmp_path: Path) -> None:
+    """The demo's weights and one hospital stand for the city's."""
+    target = tmp_path / "our-city"
+    in_process("regions", "new", "our-city", "--like", "烟台", "--out", str(target))
+    path = target / "region.yaml"
+    path.write_text(completed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    weights = (ROOT / "configs/regions/demo-rate/weights-2025.csv").read_text(encoding="utf-8")
+    (target / "weights.csv").write_text(weights, encoding="utf-8")
+    said = in_process("regions", "check", f"{target}/")
+    assert said.code == 10 and "医院表是空的" in said.out
+    with (target / "hospitals.csv").open("a", encoding="utf-8") as file:
+        file.write("H1,某医院,二级A类,甲等,449901,2020-01-01,\n")
+    said = in_process("regions", "check", f"{target}/")
+    assert said.code == 0 and "[错误]" not in said.out, said.out + said.err
 
 
 @pytest.mark.parametrize(
