@@ -41,7 +41,6 @@ def terms_of(area: Area, families: dict[str, dict[str, Any]], drafting: dict[str
     """The terms of an area as far as the table knows them."""
     method = _method(area, families)
     blanks: dict[str, str] = {}
-    notes: list[str] = []
     low, high = (_family(area, side, method, families, blanks) for side in ("low", "high"))
     ratio = _ratio(area, low, high, blanks)
     if "missing" in high:
@@ -52,13 +51,10 @@ def terms_of(area: Area, families: dict[str, dict[str, Any]], drafting: dict[str
         if number.level and number.level not in base
     ))  # fmt: skip
     _numbers(area, method, levels, drafting, blanks)
-    coefficients = _coefficients(area, codes, notes)
-    notes += _notes(area, method, base)
-    supply = [
-        item
-        for item in drafting["supply"]
-        if item != "coefficients" or set(levels) - set(coefficients) or not levels
-    ]
+    coefficients = _coefficients(area, codes)
+    # One level alone is an example of the table's, no city has only one.
+    listed = len(coefficients) > 1 and set(levels) <= set(coefficients)
+    supply = [item for item in drafting["supply"] if item != "coefficients" or not listed]
     scale = low.get("point_scale", "")
     if method != "points" or scale or "area_mean_cost" in blanks:
         supply.remove("point_scale")
@@ -67,7 +63,7 @@ def terms_of(area: Area, families: dict[str, dict[str, Any]], drafting: dict[str
         _values(area.of("rate"), codes) if method == "rate" else {},
         _values(area.of("point_value"), codes) if method == "points" else {},
         scale, coefficients, dict(sorted(blanks.items(), key=lambda item: list(drafting["blanks"]).index(item[0]))),
-        tuple(notes), tuple(supply),
+        tuple(_notes(area, method, base)), tuple(supply),
     )  # fmt: skip
 
 
@@ -167,13 +163,11 @@ def _values(numbers: list[Number], codes: dict[str, str]) -> Values:
     return found
 
 
-def _coefficients(area: Area, codes: dict[str, str], notes: list[str]) -> Values:
+def _coefficients(area: Area, codes: dict[str, str]) -> Values:
     """Level → text, or → insurance code → text."""
     found: Values = {}
     for number in area.of("coefficient"):
-        if not number.level:
-            notes.append(f"系数：{number.insurance_type} {number.value}，不分级别，级别系数里写不出")
-        elif number.insurance_type:
+        if number.insurance_type:
             found.setdefault(number.level, {})[codes[number.insurance_type]] = number.value
         else:
             found[number.level] = number.value

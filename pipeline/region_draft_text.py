@@ -18,6 +18,7 @@ RATIO_COLUMNS = (
 )  # fmt: skip
 PLAIN_DIGITS = 4  # of weights, and of coefficients where the table has none; listed under to_supply
 WORDS_OF_YAML = ("true", "false", "yes", "no", "on", "off", "null")
+SAID_IN_ITEM = "见值"  # the item itself holds the numbers
 METHODS = {"rate": "费率法", "points": "点数法"}
 
 
@@ -175,7 +176,8 @@ def quoted(text: str) -> str:
 
 def told_elsewhere(one: Elsewhere) -> str:
     """Another source's number in a line."""
-    return f"{one.region} {one.year} {one.item} {one.value}{one.unit}，{one.source}"
+    value = "" if one.value == SAID_IN_ITEM else f" {one.value}{one.unit}"
+    return f"{one.region} {one.year} {one.item}{value}，{one.source}"
 
 
 def readme_text(name: str, terms: Terms, drafting: dict[str, Any]) -> str:
