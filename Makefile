@@ -25,7 +25,7 @@ demo-dip: $(READY)  ## build the catalogue of demo-dip from history, as an agenc
 	@echo "目录与 data/schemes/demo-dip-2025 逐字节相同；依据见 $(DIP_DRAFT)/demo-dip-2025/evidence.csv"
 
 test: $(READY)  ## set up and pass the tests
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(READY)  ## style, types, and which way the imports run
 	$(BIN)/ruff check .

@@ -87,7 +87,7 @@ class CoefficientsEntry(Dated):
     @model_validator(mode="after")
     def _one_way(self) -> CoefficientsEntry:
         if self.by_group_level == CATALOGUE and (self.by_level or self.by_hospital):
-            raise ValueError("by_group_level 为 catalogue 时不写 by_level、by_hospital")
+            raise ValueError("by_group_level: catalogue 与 by_level、by_hospital 只能取一种")
         if not (self.by_group_level or self.by_level or self.by_hospital):
             raise ValueError("by_level、by_hospital、by_group_level 至少写一种")
         return self

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 import pyarrow as pa
 
@@ -27,6 +26,7 @@ from pipeline.price_rules import (
     rules_of,
     weight_band,
 )
+from pipeline.price_schemas import SCHEMAS
 from pipeline.price_special import special_paths, special_rows
 from pipeline.region import Hospital
 from pipeline.schemes import Scheme
@@ -178,12 +178,12 @@ def _coefficient(terms: Terms, hospital: Hospital, insurance_type: str, is_base:
 
 
 def price_tables(terms: Sequence[Terms], pack: Pack, schemes: Mapping[str, Scheme]) -> dict[str, pa.Table]:
-    """The tables that the pricing SQL joins, by name: see _SCHEMAS and `conventions`.
+    """The tables that the pricing SQL joins, by name: see SCHEMAS and `conventions`.
 
     `schemes` holds, by key, every scheme that the terms name. Raises ConfigurationError for digits that would be lost.
     """
     units = units_of(pack)
-    rows: dict[str, list[dict[str, object]]] = {name: [] for name in _SCHEMAS}
+    rows: dict[str, list[dict[str, object]]] = {name: [] for name in SCHEMAS}
     for one in terms:
         scheme = schemes[one.scheme.key]
         rows["terms"].append(_terms_row(one, units))
@@ -203,7 +203,7 @@ def price_tables(terms: Sequence[Terms], pack: Pack, schemes: Mapping[str, Schem
 
 
 def _table(name: str, rows: list[dict[str, object]]) -> pa.Table:
-    return pa.Table.from_pylist(rows, _SCHEMAS[name])
+    return pa.Table.from_pylist(rows, SCHEMAS[name])
 
 
 def conventions(pack: Pack, units: Units) -> dict[str, object]:
@@ -329,44 +329,3 @@ def _tier_rows(one: Terms, pack: Pack) -> Iterator[dict[str, object]]:
                 }  # fmt: skip
                 days = (tier.to_day or tier.from_day) - tier.from_day + 1
                 fen, points = fen + days * day_fen, points + days * day_points
-
-
-def _schema(**fields: Any) -> pa.Schema:
-    return pa.schema([("terms_id", pa.string()), *fields.items()])
-
-
-_TEXT, _INT, _FLAG, _TEXTS = pa.string(), pa.int64(), pa.bool_(), pa.list_(pa.string())
-_SCHEMAS = {
-    "terms": _schema(
-        valid_from=pa.date32(), valid_to=pa.date32(), scheme=_TEXT, reference=_TEXT, base_fixed=_FLAG,
-        base_cap_num=_INT, separate_share_e4=_INT, fund_method=_TEXT, fund_of=_TEXT, negative_kept=_FLAG,
-    ),
-    "price_rules": _schema(
-        rule_id=_TEXT, path=_TEXT, level=_TEXT, price_class=_TEXT,
-        x_from_e4=_INT, x_from_inclusive=_FLAG, x_to_e4=_INT, x_to_inclusive=_FLAG, family=_TEXT,
-        standard_e4=_INT, value_e4=_INT, points_e4=_INT, fee_e4=_INT,
-        coefficient_power=pa.int8(), auxiliary_power=pa.int8(), floored=_FLAG, of_item=_FLAG,
-        needs_weight=_FLAG, needs_coefficient=_FLAG,
-    ),
-    "special_rules": _schema(
-        rule_order=pa.int32(), is_scope=_FLAG, path=_TEXT, budget_line=_TEXT, excluded=_FLAG, held=_FLAG,
-        groups=_TEXTS, mdc=_TEXTS, level=_TEXTS, insurance_type=_TEXTS, discharge_way=_TEXTS, care_type=_TEXTS,
-        place=_TEXTS, principal_dx=_TEXT, principal_px=_TEXT, stay_from=_INT, stay_to=_INT,
-        x_from_e4=_INT, x_from_inclusive=_FLAG, x_to_e4=_INT, x_to_inclusive=_FLAG,
-        tcm_from_e4=_INT, tcm_below_e4=_INT,
-    ),
-    "bed_day_tiers": _schema(
-        level=_TEXT, insurance_type=_TEXT, from_day=_INT, to_day=_INT, before_fen=_INT, day_fen=_INT,
-        before_points_e4=_INT, day_points_e4=_INT,
-    ),
-    "path_amounts": _schema(path=_TEXT, group_code=_TEXT, level=_TEXT, item_fen=_INT),
-    "group_prices": _schema(
-        group_code=_TEXT, path=_TEXT, on_path=_FLAG, weight_num=_INT, mean_fen=_INT, is_base=_FLAG, held=_FLAG,
-    ),
-    "group_standards": _schema(group_code=_TEXT, level=_TEXT, standard_num=_INT),
-    "group_coefficients": _schema(group_code=_TEXT, level=_TEXT, hospital_id=_TEXT, coefficient_num=_INT),
-    "hospital_prices": _schema(
-        hospital_id=_TEXT, insurance_type=_TEXT, is_base=_FLAG, level=_TEXT, rate_num=_INT, price_num=_INT,
-        reference_num=_INT, reference_den=_INT, coefficient_num=_INT, benefit_e4=_INT,
-    ),
-}  # fmt: skip

@@ -145,14 +145,20 @@ _REASONS = {
     "date_from_datetime_inexact": "须为日期，如 2025-01-01", "list_type": "须为列表", "dict_type": "须为键与值的表",
     "model_type": "须为键与值的表",
 }  # fmt: skip
+KINDS = ("decimal_type", "dict_type", "list_type", "model_type")
+WAY = re.compile(
+    r"(function-\w+|dict|list)\[|(decimal|Band|model)$"
+)  # how pydantic names the ways of a union
 _LIMITS = ("gt", "ge", "le", "decimal_places", "min_length", "expected")
 
 
 def _first_mistake(error: ValidationError) -> str:
     found_all = error.errors()
     # A mistyped key is both unknown and missing: the unknown one says what was typed.
-    first = next((one for one in found_all if one["type"] == "extra_forbidden"), found_all[0])
-    key = ".".join(str(part) for part in first["loc"]) or "（全文）"
+    # Where a key takes a number or a table, the way that was not meant complains about the kind of value.
+    found_all.sort(key=lambda one: (one["type"] != "extra_forbidden", one["type"] in KINDS))
+    first = found_all[0]
+    key = ".".join(str(part) for part in first["loc"] if not WAY.match(str(part))) or "（全文）"
     context = first.get("ctx", {})
     if first["type"] == "value_error":
         return f"项 `{key}`：{context['error']}"

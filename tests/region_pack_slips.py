@@ -139,9 +139,9 @@ CHECKED: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a level without a rate": (pack("二级: 6600, ", ""), ("二级 390 没有费率或系数",)),
     "a deposit above the national limit": (pack("deposit_rate: 0.05", "deposit_rate: 0.0501"), ("比例 0.0501 超过国家上限 0.05",)),
     "a high threshold not above the low one": (pack(TAIL, TAIL.replace("1.8", "0.4")), ("高倍率界限不大于低倍率界限",)),
-    "weight bands that do not rise": (pack("{weight_le: 4.0,", "{weight_le: 1.0,"), ("权重分段须由小到大",)),
-    "a last band with an edge": (pack(TAIL, TAIL.replace("{threshold", "{weight_le: 9.0, threshold")), ("只有最后一段不写 weight_le",)),
-    "a band after the one without an edge": (pack("{weight_le: 1.0, ", "{"), ("只有最后一段不写 weight_le",)),
+    "weight bands that do not rise": (pack("{weight_le: 4.0,", "{weight_le: 1.0,"), ("两段的权重界限与级别完全相同",)),
+    "a last band with an edge": (pack(TAIL, TAIL.replace("{threshold", "{weight_le: 9.0, threshold")), ("各须有一段不写 weight_le",)),
+    "a band after the one without an edge": (pack("{weight_le: 1.0, ", "{"), ("两段的权重界限与级别完全相同",)),
     "a low payment below nothing": (pack("family: actual}", "family: minus_fixed, factor: 0.1}"), ("费用趋于零时的支付为 -0.1 倍标准",)),
     "a high payment below nothing": (pack(SHARED, "family: minus_fixed, factor: 3.5}"), ("界限处的支付为 -0.5 倍标准，小于零",)),
 }  # fmt: skip

@@ -128,7 +128,6 @@ SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
 
 # What loads but cannot be used: (how, what the error says).
 CHECKED: dict[str, tuple[Edit, tuple[str, ...]]] = {
-    "a cap over the catalogue's coefficients": (both(GROUP_LEVEL, put("fixed_coefficient", "capped_coefficient")), ("by_group_level", "capped_coefficient", "不能同用")),
     "a weight for cases without a row": (both(GROUP_LEVEL, put("share_of_benchmark, share: 0.7", "fixed_weight, weight: 50")), ("off_path.ungrouped", "`fixed_weight` 要乘系数")),
     "excluded cases without a treatment": (put("    excluded: {treatment: by_item}\n", ""), ("没有价格：excluded",)),
     "a bound not beyond the high one": (put("    high:", "    beyond: {threshold: 2, inclusive: false, family: as_normal}\n    high:"), ("极高倍率界限不大于高倍率界限",)),

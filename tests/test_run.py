@@ -80,7 +80,7 @@ class Hostile:
         return target
 
 
-DIP_ALONE = {"no_coefficient"}  # see tests/test_pricing_dip.py
+DIP_ALONE = {"no_coefficient", "no_reference", "no_amount", "no_fee", "out_of_scope", "case_review"}
 
 
 @pytest.fixture(scope="module")

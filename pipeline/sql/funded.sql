@@ -10,7 +10,7 @@ SELECT p.*,
         WHEN 'policy' THEN half_away(
             greatest(0::HUGEINT, amount_top - own_parts_fen * amount_bottom) * benefit_e4, amount_bottom * 10000)
         WHEN 'ratio' THEN CASE
-            WHEN fund_of = 'case' THEN shared(amount_top, amount_bottom, pool_fund_fen, total_fee_fen)
+            WHEN p.fund_of = 'case' THEN shared(amount_top, amount_bottom, pool_fund_fen, total_fee_fen)
             WHEN s.share_den > 0 THEN shared(amount_top, amount_bottom, s.share_num, s.share_den)
             ELSE 0 END
     END::BIGINT AS fund_fen
