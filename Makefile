@@ -42,6 +42,7 @@ wheel: $(READY)
 
 docs: $(READY)  ## pages that are made from the code
 	$(BIN)/python -m pipeline.findings > docs/findings.md
+	$(BIN)/drgdip regions schema > configs/region.schema.json
 
 lock:  ## renew the lock file after a change of pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -12,6 +12,7 @@ import typer
 from typer._click import exceptions as mistakes  # typer carries its own click and exports only a part
 
 from pipeline.cli_calibrate import calibrate_app
+from pipeline.cli_regions import RegionName, regions_app
 from pipeline.cli_schemes import AsJson, schemes_app
 from pipeline.cli_schemes import print_json as _print_json
 from pipeline.errors import InputError, UserError
@@ -23,7 +24,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-regions_app = typer.Typer(help="地区参数：列出、检查。", no_args_is_help=True)
 app.add_typer(schemes_app, name="schemes")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(regions_app, name="regions")
@@ -31,7 +31,6 @@ app.add_typer(regions_app, name="regions")
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
 Out = Annotated[Path, typer.Option("--out", help="存放结算结果的文件夹。")]
-RegionName = Annotated[str, typer.Argument(metavar="地区", help="地区名，如 demo-rate，或地区文件夹的路径。")]
 Period = Annotated[str, typer.Option("--period", help="结算期，如 2025-10。")]
 Input = Annotated[
     Path | None, typer.Option("--input", help="出院记录：Parquet 文件或文件夹；不给则用地区参数里的收件箱。")
@@ -191,43 +190,6 @@ def convert_platform_tables(
         _print_json({"rows": conversion.rows, "findings": frame.height, "out": str(out)})
     else:
         typer.echo(f"已转换 {conversion.rows} 行：{out}；疑点 {frame.height} 条：{out / '_findings.csv'}")
-
-
-@regions_app.command("list")
-def regions_list(as_json: AsJson = False) -> None:
-    """列出现有地区。"""
-    from pipeline.region import load_region, region_names
-
-    found = [load_region(name).pack for name in region_names()]
-    if as_json:
-        _print_json([{"name": pack.name, "title": pack.title, "version": pack.version} for pack in found])
-        return
-    for pack in found:
-        typer.echo(f"{pack.name}  {pack.title}  版本 {pack.version}")
-
-
-@regions_app.command("check")
-def regions_check(region: RegionName, as_json: AsJson = False) -> None:
-    """检查地区参数：权重、费率是否齐全，医院级别，倍率界限处支付额是否跳档，国家上限；有错误时退出码 10。"""
-    from dataclasses import asdict
-
-    from pipeline.region import load_region
-    from pipeline.region_check import check_region
-    from pipeline.run import terms_and_schemes
-
-    pack = load_region(region)
-    terms, schemes = terms_and_schemes(pack)
-    problems = check_region(pack, terms, schemes)
-    if as_json:
-        _print_json([asdict(problem) for problem in problems])
-    else:
-        for problem in problems:
-            typer.echo(
-                f"[{'错误' if problem.severity == 'error' else '提醒'}] {problem.where}：{problem.message}"
-            )
-        typer.echo(f"{pack.pack.title}：共 {len(problems)} 条，参数区间 {len(terms)} 个")
-    if any(problem.severity == "error" for problem in problems):
-        raise typer.Exit(10)
 
 
 def main() -> None:

@@ -25,11 +25,15 @@ class Closed(BaseModel):
 
 
 class Dated(Closed):
-    """An entry with the day it holds from and the document it rests on."""
+    """An entry with the day it holds from and the document it rests on.
+
+    `unverified`: where a value comes from that was not yet checked against the city's own document.
+    """
 
     from_: dt.date = Field(alias="from")
     to: dt.date | None = None
     source: str = Field(min_length=4)
+    unverified: str | None = Field(default=None, min_length=4)
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Dated:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,26 @@ BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group str
 COMMON = (
     "scheme", "codes", "base_groups", "ratio", "off_path", "fund_share", "settlement",
 )  # fmt: skip
+
+
+# A draft's open items: what the city supplies (a draft may lack it), and blanks of the table it was drafted from.
+Supply = Literal[
+    "weights", "hospitals", "budgets", "point_scale", "coefficients", "base_groups", "off_path", "fund_share",
+    "settlement", "codes", "dates", "insurance_types", "levels", "digits", "inbox", "conventions",
+]  # fmt: skip
+Blank = Literal[
+    "ratio_reference", "low_threshold", "low_inclusive", "high_inclusive", "high_bands", "low_settlement",
+    "high_settlement", "area_mean_cost", "point_values", "rates", "bed_day",
+]  # fmt: skip
+BLANKS: tuple[str, ...] = get_args(Blank)
+# The lists that a draft may leave empty, beside those of an open item's own name.
+EMPTY_BY = {
+    "area_mean_cost": "point_scale",
+    **dict.fromkeys(
+        ("ratio_reference", "low_threshold", "low_inclusive", "high_inclusive", "high_bands", "low_settlement",
+         "high_settlement"), "ratio",
+    ),
+}  # fmt: skip
 
 
 class SchemeEntry(Dated):
@@ -97,7 +117,7 @@ class Pack(Closed):
     digits: Digits
     rounding: Rounding
     scheme: list[SchemeEntry] = Field(min_length=1)
-    codes: list[CodesEntry] = Field(min_length=1)
+    codes: list[CodesEntry] = []
     weights: list[WeightsEntry] = []
     rates: list[RatesEntry] = []
     point_scale: list[PointScaleEntry] = []
@@ -105,15 +125,16 @@ class Pack(Closed):
     reference_prices: list[ReferencePricesEntry] = []
     standards: list[StandardsEntry] = []
     coefficients: list[CoefficientsEntry] = []
-    base_groups: list[BaseGroupsEntry] = Field(min_length=1)
-    ratio: list[RatioEntry] = Field(min_length=1)
-    off_path: list[OffPathEntry] = Field(min_length=1)
+    base_groups: list[BaseGroupsEntry] = []
+    ratio: list[RatioEntry] = []
+    off_path: list[OffPathEntry] = []
     scope: list[ScopeEntry] = []
     special_rules: list[SpecialRulesEntry] = []
     bed_day: list[BedDayEntry] = []
     separate_items: list[SeparateItemsEntry] = []
-    fund_share: list[FundShareEntry] = Field(min_length=1)
-    settlement: list[SettlementEntry] = Field(min_length=1)
+    fund_share: list[FundShareEntry] = []
+    settlement: list[SettlementEntry] = []
+    to_supply: list[Supply | Blank] = []
 
     @property
     def kind(self) -> Literal["drg", "dip"]:
@@ -134,14 +155,33 @@ class Pack(Closed):
     @model_validator(mode="after")
     def _of_its_method(self) -> Pack:
         asked = PRICED_BY[self.method]
+        open_ = {EMPTY_BY.get(item, item) for item in self.to_supply}
+        for key in COMMON:
+            if not getattr(self, key) and key not in open_:
+                raise ValueError(f"缺 {key}")
         for key in dict.fromkeys(key for keys in PRICED_BY.values() for key in keys):
-            if key in asked and not getattr(self, key):
+            if key in asked and not getattr(self, key) and key not in open_:
                 raise ValueError(f"method 为 {self.method}，缺 {key}")
             if key not in asked and getattr(self, key):
                 raise ValueError(f"method 为 {self.method}，不用 {key}，请删去")
         for entry in self.base_groups:
             if self.method != "rate" and entry.strategy in BY_RATE:
                 raise ValueError(f"method 为 {self.method}，没有费率，base_groups 不能用 {entry.strategy}")
+        return self
+
+    @property
+    def unverified(self) -> list[tuple[str, Dated]]:
+        """Every entry that was not yet checked against the city's own document, with its key."""
+        lists = ((key, getattr(self, key)) for key in type(self).model_fields)
+        return [
+            (key, entry) for key, entries in lists if isinstance(entries, list)
+            for entry in entries if isinstance(entry, Dated) and entry.unverified
+        ]  # fmt: skip
+
+    @model_validator(mode="after")
+    def _point_scale_known(self) -> Pack:
+        if "point_scale" not in self.to_supply and any(entry.scale == 0 for entry in self.point_scale):
+            raise ValueError("point_scale 缺 scale（点数尺度，每 1 权重几点）")
         return self
 
     @model_validator(mode="after")

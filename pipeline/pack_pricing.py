@@ -43,7 +43,7 @@ class RatesEntry(Dated):
 class PointScaleEntry(Dated):
     """Points of a weight of 1, and the area's mean cost of a weight of 1 in yuan (A), for all or by insurance type."""
 
-    scale: int = Field(gt=0, le=100_000)
+    scale: int = Field(default=0, ge=0, le=100_000)  # 0 only in a draft, where the city has to supply it
     area_mean_cost: Rate | dict[str, Rate]
 
     def mean_cost(self, insurance_type: str) -> Decimal | None:

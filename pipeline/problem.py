@@ -16,7 +16,9 @@ class Problem:
     `refuses_cases`: a run goes on, since it refuses the cases concerned one by one (no price, no rate).
     """
 
-    severity: Literal["error", "warning"]
+    severity: Literal[
+        "error", "warning", "supply", "unverified"
+    ]  # the last two: what a draft still waits for
     where: str
     message: str
     refuses_cases: bool = False

@@ -25,7 +25,7 @@ from pipeline.match import intervals_of, match_with_evidence
 from pipeline.query import engine, parquet_view
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
-from pipeline.region_check import stop_on_errors
+from pipeline.region_check import stop_on_draft, stop_on_errors
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.schemes import Scheme, schemes_of
 from pipeline.score import register_prices, score
@@ -150,7 +150,8 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
 
 
 def terms_and_schemes(region: Region) -> tuple[tuple[Terms, ...], dict[str, Scheme]]:
-    """The region's terms on every day it covers, and the schemes that they name."""
+    """The region's terms on every day it covers, and the schemes that they name. Raises ConfigurationError."""
+    stop_on_draft(region)
     first = min(entry.from_ for entry in region.pack.scheme)
     return resolve(region, first, FOREVER), schemes_of(region)
 
