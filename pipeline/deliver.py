@@ -39,13 +39,13 @@ RETURN_HEADERS = {
 }  # fmt: skip
 
 
-def case_headers(kind: str) -> dict[str, str]:
+def case_headers(kind: str, by_points: bool) -> dict[str, str]:
     """The columns of a case list and their headers for a kind of scheme (drg | dip)."""
-    if kind == "drg":
-        return CASE_HEADERS
     named = {name: worded(title, kind) for name, title in CASE_HEADERS.items()}
-    renamed = {"point_value" if name == "rate" else name: title for name, title in named.items()}
-    return {**renamed, "auxiliary": "辅助系数", "subtype": "辅助分型", "points": "点数"}
+    if by_points:
+        named = {"point_value" if name == "rate" else name: title for name, title in named.items()}
+        named |= {"point_value": "点值", "points": "点数"}
+    return {**named, "auxiliary": "辅助系数", "subtype": "辅助分型"} if kind == "dip" else named
 
 
 def heading(region: Region, period: str, run: str, scheme_title: str, last_day: dt.date) -> Heading:
@@ -55,7 +55,7 @@ def heading(region: Region, period: str, run: str, scheme_title: str, last_day: 
     return Heading(
         region.pack.title, period, run, scheme_title, region.pack.version,
         dt.datetime.combine(last_day, dt.time()),
-        f"{entry.prepay_ratio * 100:f}%", f"{entry.deposit_rate * 100:f}%", region.pack.kind,
+        f"{entry.prepay_ratio * 100:f}%", f"{entry.deposit_rate * 100:f}%", region.pack.kind, region.pack.by_points,
     )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def write_hospital(one: Hospital) -> None:
     named = cases.with_columns(
         pl.col("status").replace(STATUSES), pl.col("price_class").replace(PRICE_CLASSES)
     )
-    write_case_csv(place / case_csv, named, case_headers(one.head.kind))
+    write_case_csv(place / case_csv, named, case_headers(one.head.kind, one.head.by_points))
     _write_returns(place / returned_csv, returned)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.words import CLASS_NAMES, FAMILY_NAMES, yuan_text
 
+OF_WHOM = {"case": "本例", "group": "同险种同病组", "hospital": "同险种本院", "region": "同险种全区"}
 ONE = 10_000  # factors of a rule are in ten-thousandths
 
 
@@ -23,7 +24,7 @@ def pricing(scored: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
         _numbers(scored, by_points),
         _ratio(scored, by_points),
     ]
-    if by_points and not rule["fee_e4"]:
+    if by_points and not scored["apart_fen"]:
         points = _plain(scored["points"])
         lines += [
             f"  点数（{FAMILY_NAMES[rule['family']]}）= {_formula(scored, rule)} = {points}",
@@ -104,12 +105,9 @@ def _fund(scored: dict[str, Any], rule: dict[str, Any]) -> str:
         else ""
     )
     if rule["fund_method"] == "ratio":
-        of = {"case": "本例", "group": "同险种同病组", "hospital": "同险种本院", "region": "同险种全区"}[
-            rule["fund_of"]
-        ]
-        return (
-            f"  核定统筹基金（比例法）= 支付标准 {standard} × {of}记账统筹基金 ÷ 医疗费{separate} = {fund} 元"
-        )
+        of = OF_WHOM[rule["fund_of"]]
+        share = f"{of}记账统筹基金 {yuan_text(scored['share_fund_fen'])} ÷ 医疗费 {yuan_text(scored['share_fee_fen'])}"
+        return f"  核定统筹基金（比例法）= 支付标准 {standard} × {share}{separate} = {fund} 元"
     if rule["fund_method"] == "policy":
         return (
             f"  核定统筹基金（政策法）= max(0, 支付标准 {standard} − 全自费、超限价、先行自付、起付线) × 报销比例"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,10 +41,8 @@ CASE_FIELDS = (
     Field("fund_fen", "核定统筹基金", "money", 14),
     Field("rule_text", "计价规则", "text", 26),
 )
-DIP_CASE_FIELDS = tuple(
-    replace(field, name="point_value") if field.name == "rate" else field for field in CASE_FIELDS
-)  # its words are changed where the sheet is written
-DIP_NUMBERS = (Field("auxiliary", "辅助系数", "weight", 9), Field("points", "点数", "weight", 12))
+POINT_FIELDS = (Field("point_value", "点值", "weight", 10), Field("points", "点数", "weight", 12))
+AUXILIARY = Field("auxiliary", "辅助系数", "weight", 9)
 CASE_MONEY = ("total_fee_fen", "standard_fen", "margin_fen", "pool_fund_fen", "fund_fen")
 GROUP_FIELDS = (
     Field("group_code", "病组编码", "text", 10),
@@ -185,10 +182,11 @@ def _write_cases(
     frame = frame.with_columns(
         margin.alias("margin_fen"), pl.col("insurance_type").replace(names).alias("insurance_name")
     )
-    fields = list(CASE_FIELDS if heading.kind == "drg" else DIP_CASE_FIELDS)
-    if heading.kind == "dip":
-        place = [field.name for field in fields].index("coefficient") + 1
-        fields[place:place] = DIP_NUMBERS
+    fields = list(CASE_FIELDS)
+    place = [field.name for field in fields].index("rate")
+    if heading.by_points:
+        auxiliary = [AUXILIARY] if heading.kind == "dip" else []
+        fields[place : place + 2] = [POINT_FIELDS[0], fields[place + 1], *auxiliary, POINT_FIELDS[1]]
     fields = [field.worded(heading.kind) for field in fields]
     if case_csv is None:
         fields.insert(5, Field("price_name", "类别", "text", 8))

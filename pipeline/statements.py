@@ -47,6 +47,7 @@ class Heading:
     prepay_ratio: str
     deposit_rate: str
     kind: str = "drg"  # of the scheme: drg | dip
+    by_points: bool = False  # whether cases have points and a point value in place of a rate
 
     @property
     def month(self) -> str:
@@ -146,7 +147,7 @@ class Line:
     kind: Kind = "money"
     how: str = ""
     strong: bool = False
-    only: str = ""  # the kind of scheme that has it; without, both
+    only: str = ""  # drg, dip (the kind of scheme) or points (by points); without, all have it
 
 
 LINES = (
@@ -160,7 +161,7 @@ LINES = (
     Line("暂挂（未计入病例数）", "held_rows", "count"),
     Line("总权重", "weight_total", "weight"),
     Line("病例组合指数（CMI）", "cmi", "weight", "({weight_total}) ÷ ({cases})"),
-    Line("总点数", "points_total", "weight", only="dip"),
+    Line("总点数", "points_total", "weight", only="points"),
     Line("二、费用与支付标准"),
     Line("医疗费用总额", "total_fee_fen"),
     Line("统筹基金（按项目记账）", "pool_fund_fen"),
@@ -198,7 +199,8 @@ def write_statement(
     sheet.one_page()
     sheet.banner(title, heading.lines(*who), across=len(fields), right=3)
     sheet.header(fields, frozen=2)
-    lines = [line for line in LINES if line.only in ("", heading.kind)]
+    asked = ("", heading.kind, "points" if heading.by_points else "")
+    lines = [line for line in LINES if line.only in asked]
     numbers = {line.name: n for n, line in enumerate((one for one in lines if one.name), start=1)}
     for line in lines:
         said = worded(line.title, heading.kind)

@@ -2,6 +2,10 @@
 -- DESIGN §6: difference S − (F − recorded fund); ratio S × fund share; policy max(0, S − own parts) × benefit ratio.
 -- Separately paid items come beside it. Where every case of a unit was reversed no share is left and none is owed.
 SELECT p.*,
+    CASE WHEN fund_method = 'ratio' THEN CASE WHEN p.fund_of = 'case' THEN pool_fund_fen ELSE s.share_num END::BIGINT END
+        AS share_fund_fen,
+    CASE WHEN fund_method = 'ratio' THEN CASE WHEN p.fund_of = 'case' THEN total_fee_fen ELSE s.share_den END::BIGINT END
+        AS share_fee_fen,
     separate_fen + CASE fund_method
         WHEN 'difference' THEN half_away(
             CASE WHEN negative_kept THEN amount_top - (total_fee_fen - pool_fund_fen) * amount_bottom

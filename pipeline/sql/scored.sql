@@ -19,7 +19,7 @@ SELECT
     s.total_fee_fen, s.pool_fund_fen, s.separate_items_fen, s.reference_fen, s.ratio_e4,
     CASE WHEN c.by_points
          THEN ((s.points_num * c.points_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS points,
-    s.apart_fen, s.standard_fen, s.separate_fen, s.fund_fen, s.reverses
+    s.apart_fen, s.standard_fen, s.separate_fen, s.share_fund_fen, s.share_fee_fen, s.fund_fen, s.reverses
 FROM (
     SELECT *, NULL::VARCHAR AS reverses FROM funded
     UNION ALL BY NAME
