@@ -7,8 +7,9 @@ PERIOD := 2025-10
 
 .PHONY: run demo-dip test lint bench wheel lock docs clean
 
-run: $(READY)  ## set up, run the demo month of both regions on the embedded data, show where the results are
+run: $(READY)  ## set up, run the demo month of the three regions on the embedded data, show where the results are
 	$(BIN)/drgdip run demo-rate --period $(PERIOD) --out out
+	$(BIN)/drgdip run demo-points --period $(PERIOD) --out out
 	$(BIN)/drgdip run demo-dip --period $(PERIOD) --out out
 
 # The catalogue of demo-dip, from three invented years: what is built must be what stands in data/schemes.

@@ -12,12 +12,7 @@ from pipeline.cli_schemes import AsJson, print_json
 from pipeline.errors import UsageMistake
 
 LIBRARY = "dip-2.0"  # the national one
-calibrate_app = typer.Typer(help="由历史数据测算：DIP 病种目录。", no_args_is_help=True)
-
-
-@calibrate_app.callback()
-def _calibrate() -> None:
-    """A callback keeps a single command below its group."""
+calibrate_app = typer.Typer(help="由历史数据测算：DIP 病种目录、点值。", no_args_is_help=True)
 
 
 @calibrate_app.command("dip-catalogue")
@@ -66,6 +61,44 @@ def calibrate_dip_catalogue(
         f"用于测算 {told['cases']} 例，核心入组 {told['core_cases']}，综合 {told['pooled_cases']}，未入组 {told['ungrouped_cases']}；"
         f"依据见 {out / 'evidence.csv'}，报告见 {out / 'report.md'}"
     )
+
+
+@calibrate_app.command("point-value")
+def calibrate_point_value(
+    run_folder: Annotated[Path, typer.Argument(metavar="批次文件夹", help="out/地区/结算期/批次。")],
+    funds: Annotated[
+        list[str], typer.Option("--fund", help="险种=基金总额（元），可多次，如 310=60000000。")
+    ],
+    bases: Annotated[
+        list[str] | None, typer.Option("--elastic", help="弹性：险种=基数点数@固定点值，如 310=900000@10。")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """反算点值：这个批次的病例按什么点值（费率法为费率的倍数）正好用完给定的基金；弹性的另算增量点值。"""
+    from decimal import Decimal
+
+    from pipeline.solve import decimal_of, solve, yuan_of
+
+    wanted = {kind: yuan_of(text) for kind, text in (_pair(one) for one in funds)}
+    elastic: dict[str, tuple[Decimal, Decimal]] = {}
+    for kind, text in (_pair(one) for one in bases or []):
+        points, found, fixed = text.partition("@")
+        if not found:
+            raise UsageMistake(f"弹性的写法不对：`{text[:40]}`；应为 基数点数@固定点值，如 900000@10")
+        elastic[kind] = decimal_of(points), decimal_of(fixed)
+    solved = solve(run_folder, wanted, elastic)
+    if as_json:
+        print_json([one.shown() for one in solved])
+        return
+    for one in solved:
+        typer.echo(one.told())
+
+
+def _pair(text: str) -> tuple[str, str]:
+    kind, found, number = text.partition("=")
+    if not found or not kind.strip():
+        raise UsageMistake(f"写法不对：`{text[:40]}`；应为 险种=数，如 310=60000000")
+    return kind.strip(), number.strip()
 
 
 def _day(text: str) -> dt.date:
