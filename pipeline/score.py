@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.findings import FINDINGS_SCHEMA, messages
 from pipeline.price_tables import price_tables
-from pipeline.query import drop, keep, store, table, view
+from pipeline.query import drop, keep, statement, store, table, view
 from pipeline.region import Region
 from pipeline.schemes import Scheme
 from pipeline.terms import Terms
@@ -30,6 +30,35 @@ def register_prices(
         con.register(name, content)
 
 
+# Texts with few values are numbered while a month is priced and sorted: a third less time, the same texts in the file.
+FEW_VALUES = {
+    "hospital_code": "SELECT DISTINCT hospital_id FROM validated",
+    "insurance_code": "SELECT insurance_type FROM insurance_types",
+    "level_name": "SELECT DISTINCT level FROM hospital_prices",
+    "terms_name": "SELECT terms_id FROM terms",
+    "group_name": "SELECT group_code FROM group_names",
+    "dx_code": "SELECT DISTINCT principal_dx FROM placed WHERE principal_dx IS NOT NULL",
+    "rule_name": "SELECT rule_id FROM price_rules",
+    "family_name": "SELECT DISTINCT family FROM price_rules",
+}
+
+
+def few_valued(con: duckdb.DuckDBPyConnection) -> None:
+    """The types of the texts with few values, each in the order of its texts."""
+    for name, values in FEW_VALUES.items():
+        con.execute(
+            f"CREATE TYPE {name} AS ENUM (SELECT DISTINCT value FROM ({values}) found(value) ORDER BY value)"
+        )
+
+
+def divert(con: duckdb.DuckDBPyConnection) -> None:
+    """The table `diverted`; a pack without scope and special rules has it empty and does not look at any case."""
+    if con.sql("SELECT 1 FROM special_rules LIMIT 1").fetchall():
+        keep(con, "diverted")
+    else:
+        con.sql(statement("diverted")).limit(0).create("diverted")
+
+
 def _names(key: str, names: Mapping[str, str]) -> pa.Table:
     return pa.table(
         {key: pa.array(list(names), pa.string()), "name": pa.array(list(names.values()), pa.string())}
@@ -41,10 +70,12 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
 
     Writes scored.parquet and price_rules.parquet; returns the findings of cases that lost their way.
     """
+    view(con, f"{kind}/placed")
+    few_valued(con)
     keep(con, "days")
-    for name in (f"{kind}/placed", "offered", "measured"):
+    for name in ("offered", "measured"):
         view(con, name)
-    keep(con, "diverted")
+    divert(con)
     view(con, "ruled")
     keep(con, "priced")
     keep(con, "reversed")
