@@ -22,6 +22,7 @@ from pipeline.deliver import deliver, heading
 from pipeline.group import group_with_evidence
 from pipeline.identity import identify
 from pipeline.match import intervals_of, match_with_evidence
+from pipeline.needs import stop_without_columns
 from pipeline.query import engine, parquet_view
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
@@ -67,6 +68,7 @@ def run_month(
     source = open_source(input_path)
     terms, schemes = terms_and_schemes(region)
     stop_on_errors(region, terms, schemes)
+    stop_without_columns(region, schemes, source)
     settlement_on(region, last)  # a period that cannot be settled stops before hours of work, not after
     identity = identify(source, region, schemes, period, control_totals)
     home = out / region.pack.name / period

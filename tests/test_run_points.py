@@ -6,11 +6,13 @@ import csv
 import datetime as dt
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import ROOT, Finished, in_process, run_month
+from tests.conftest import PERIOD, ROOT, Finished, in_process, run_month
 from tests.reference.price_case import half_away
 
 SAMPLE = ROOT / "data" / "samples" / "demo-rate"
@@ -119,3 +121,23 @@ def test_explain_tells_each_family(family: str, cases: list[dict[str, Any]], pai
     assert f"{row['share_fund_fen'] // 100}.{row['share_fund_fen'] % 100:02d}" in told
     if family in ("normal", "points", "linear_add"):
         assert f"= {row['points'].normalize():f}" in told
+
+
+def test_a_rule_without_its_column_stops_before_anything_runs(tmp_path: Path) -> None:
+    """separate_items asks for separate_items_fen, which this input does not have."""
+    rows = pq.read_table(SAMPLE / f"month={PERIOD}" / "part-000.parquet").drop_columns(["separate_items_fen"])
+    pq.write_table(rows, tmp_path / "month.parquet")
+    words = (
+        "run",
+        "demo-points",
+        "--period",
+        PERIOD,
+        "--input",
+        tmp_path / "month.parquet",
+        "--out",
+        tmp_path / "out",
+    )
+    said = in_process(*words)
+    assert said.code == 11
+    assert "separate_items 要用 `separate_items_fen`" in said.err and "请补这一列" in said.err
+    assert not list((tmp_path / "out").rglob("*.parquet"))
