@@ -35,7 +35,7 @@ lint: $(READY)  ## style, types, and which way the imports run
 	$(BIN)/lint-imports
 
 bench: $(READY)  ## large and long: speed, memory, and the slow tests
-	$(BIN)/python -m pytest -m slow -s
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m slow -s
 	$(BIN)/python tests/bench/bench.py
 
 wheel: $(READY)

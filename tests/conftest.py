@@ -15,9 +15,15 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 
 from pipeline import cli
 from pipeline.synth import synthesise
+
+# `make test` has five minutes; `make bench` looks harder.
+settings.register_profile("fast", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=400, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 ROOT = Path(__file__).parent.parent
 PERIOD = "2025-10"

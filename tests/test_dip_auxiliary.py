@@ -25,7 +25,7 @@ from tests.test_drg_trace import small_book
 Case = dict[str, Any]
 SMALL = small_book()  # I50.900 mcc (excluded under I21.900), J96.000 mcc, E11.900 cc
 WELL: Case = {"dx_codes": ["K35.800"], "discharge_way": "1", "age_years": 40, "stay_days": 5}
-many = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def tables_of(*rows: str, lists: str = "tumour,C\n") -> AuxiliaryTables:
