@@ -74,13 +74,13 @@ def around_thresholds(
     )
 
 
-def told(price: Price, points_unit: int) -> dict[str, Any]:
+def told(price: Price, points_unit: int, method: str) -> dict[str, Any]:
     """What the columns of `scored` must show."""
     points = None if price.points is None else Fraction(half_away(price.points * points_unit), points_unit)
     return {
         "price_class": price.price_class, "family": price.rule, "standard_fen": price.standard_fen,
         "fund_fen": price.fund_fen, "separate_fen": price.separate_fen, "budget_line": price.budget_line, "weight": price.weight, "rate": price.rate, "point_value": price.point_value,
-        "coefficient": price.coefficient, "auxiliary": None if price.points is None else price.auxiliary,
+        "coefficient": price.coefficient, "auxiliary": price.auxiliary if method == "dip" else None,
         "points": points, "ratio_e4": None if price.ratio is None else half_away(price.ratio * 10_000),
     }  # fmt: skip
 
@@ -102,7 +102,7 @@ def differences(
             if not (row is None and isinstance(price, str)):
                 found.append(f"{case}: SQL {row and 'priced'}, twin {price}")
             continue
-        expected = told(price, unit)
+        expected = told(price, unit, pack.get("method", "rate"))
         seen = {name: row[name] for name in expected}
         seen |= {name: Fraction(seen[name]) for name in EXACT if seen[name] is not None}
         if expected != seen:
@@ -122,7 +122,9 @@ def checked(
         assert len(rows) == len({row["case_id"] for row in rows})
         assert len(rows) + len(run.late) == len(cases)
         scored, refused = run.scored(), run.refused()
-    assert differences(pack, cases, scored, weights, printed) == []
+    wrong = differences(pack, cases, scored, weights, printed)
+    assert wrong == [], "\n".join(wrong[:3])
     by_code = {name: one for name, one in all_by_twin(pack, cases, weights, printed).items() if isinstance(one, str)}
-    assert {name: code for name, code in refused.items() if not code.startswith(("reversal", "second"))} == by_code
+    codes = {name: code for name, code in refused.items() if not code.startswith(("reversal", "second"))}
+    assert codes == by_code, sorted(codes.items() ^ by_code.items())[:6]
     return scored

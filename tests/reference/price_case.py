@@ -308,9 +308,9 @@ def _paid(
     by_standard = kind in ("table_weight", "fixed_weight", "as_normal", "factor") or (
         kind == "affine" and Fraction(treatment.get("standard", "0")) != 0
     )
-    if by_standard and weight is None:
-        return "no_weight"
     by_ratio = kind == "affine" and Fraction(treatment.get("ratio", "0")) != 0
+    if (by_standard or by_ratio) and not weight:
+        return "no_weight"
     if (by_standard or by_ratio or treatment.get("by_coefficient")) and not c_known:
         return "no_coefficient"
     if by_ratio and standing.ratio is None:
