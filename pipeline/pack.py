@@ -158,7 +158,13 @@ class Pack(Closed):
             if ratio.reference == "group_mean":
                 raise ValueError("method 为 published，没有例均费用，ratio 的 reference 不能用 group_mean")
         for entry in self.off_path:
-            treatments = (entry.ungrouped, entry.ambiguous, entry.excluded, *entry.groups.values(), *entry.sets)
+            treatments = (
+                entry.ungrouped,
+                entry.ambiguous,
+                entry.excluded,
+                *entry.groups.values(),
+                *entry.sets,
+            )
             if any(one is not None and one.treatment == "fixed_weight" for one in treatments):
                 raise ValueError("method 为 published，没有权重，off_path 不能用 fixed_weight")
         return self

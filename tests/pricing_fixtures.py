@@ -159,7 +159,9 @@ def write_pack(
     rows = [f"{group},{weight},{printed.means.get(group, '')}" for group, weight in weights.items()]
     (folder / "weights.csv").write_text("\n".join(["drg,weight,mean_fee_yuan", *rows, ""]), encoding="utf-8")
     rows = [f"{group},{level},{yuan}" for (group, level), yuan in printed.standards.items()]
-    (folder / "standards.csv").write_text("\n".join(["group_code,level,standard_yuan", *rows, ""]), encoding="utf-8")
+    (folder / "standards.csv").write_text(
+        "\n".join(["group_code,level,standard_yuan", *rows, ""]), encoding="utf-8"
+    )
     for file, key, table in (
         ("by_level.csv", "level", printed.by_group_level), ("by_hospital.csv", "hospital_id", printed.by_group_hospital),
     ):  # fmt: skip

@@ -36,7 +36,9 @@ def points_pack(**changes: Any) -> dict[str, Any]:
 
 def published_pack(**changes: Any) -> dict[str, Any]:
     """region.yaml whose standards the city prints itself."""
-    rest = {key: value for key, value in plain_pack().items() if key not in ("rates", "weights", "coefficients")}
+    rest = {
+        key: value for key, value in plain_pack().items() if key not in ("rates", "weights", "coefficients")
+    }
     off = {"ungrouped": {"treatment": "by_item"}, "ambiguous": {"treatment": "share_of_fee", "share": "0.8"}}
     return {**rest, "method": "published", "standards": [dated(file="standards.csv", scheme="scheme-under-test")],
             "off_path": [dated(**off)], **changes}  # fmt: skip
@@ -137,9 +139,14 @@ def ratio_of(draw: st.DrawFn, method: str) -> dict[str, Any]:
         high += [a_band(draw, "1.2", "2", level="二级")]
     if method != "published" and draw(st.booleans()):
         low += [a_band(draw, "0.1", "0.9", weight_lt="1")]
-        high += [a_band(draw, "1.5", "3", weight_le="1"), a_band(draw, "1.2", "2", weight_lt="4.0001", level="一级")]
+        high += [
+            a_band(draw, "1.5", "3", weight_le="1"),
+            a_band(draw, "1.2", "2", weight_lt="4.0001", level="一级"),
+        ]
     beyond = {"beyond": a_band(draw, "4.01", "6")} if draw(st.booleans()) else {}
-    return dated(reference=draw(st.sampled_from(references)), low=low[0] if len(low) == 1 else low, high=high, **beyond)
+    return dated(
+        reference=draw(st.sampled_from(references)), low=low[0] if len(low) == 1 else low, high=high, **beyond
+    )
 
 
 @st.composite

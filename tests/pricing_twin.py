@@ -35,7 +35,11 @@ def all_by_twin(
     printed: Printed = NOTHING_PRINTED,
 ) -> dict[str, Price | str]:  # fmt: skip
     """Every discharge by case, with the fund shares of all of them; a reversal takes its original out of a share."""
-    once = {case.case_id: (case, judged_by_twin(pack, case, weights, printed)) for case in cases if not case.reverses}
+    once = {
+        case.case_id: (case, judged_by_twin(pack, case, weights, printed))
+        for case in cases
+        if not case.reverses
+    }
     signs = [(one, 1) for one in cases if not one.reverses]
     signs += [(once[one.reverses][0], -1) for one in cases if one.reverses]
     recorded = {
@@ -67,7 +71,11 @@ def around_thresholds(
     edges = {
         Fraction(one["threshold"]) * reference
         for entry in pack["ratio"]
-        for one in (*(entry["low"] if isinstance(entry["low"], list) else [entry["low"]]), *entry["high"], *([entry["beyond"]] if "beyond" in entry else []))
+        for one in (
+            *(entry["low"] if isinstance(entry["low"], list) else [entry["low"]]),
+            *entry["high"],
+            *([entry["beyond"]] if "beyond" in entry else []),
+        )
     }
     return sorted(
         {max(0, round_(edge) + step) for edge in edges for round_ in (floor, ceil) for step in (-1, 0, 1)}
@@ -79,7 +87,9 @@ def told(price: Price, points_unit: int, method: str) -> dict[str, Any]:
     points = None if price.points is None else Fraction(half_away(price.points * points_unit), points_unit)
     return {
         "price_class": price.price_class, "family": price.rule, "standard_fen": price.standard_fen,
-        "fund_fen": price.fund_fen, "separate_fen": price.separate_fen, "budget_line": price.budget_line, "weight": price.weight, "rate": price.rate, "point_value": price.point_value,
+        "fund_fen": price.fund_fen,
+        "separate_fen": price.separate_fen, "budget_line": price.budget_line,
+        "weight": price.weight, "rate": price.rate, "point_value": price.point_value,
         "coefficient": price.coefficient, "auxiliary": price.auxiliary if method == "dip" else None,
         "points": points, "ratio_e4": None if price.ratio is None else half_away(price.ratio * 10_000),
     }  # fmt: skip
@@ -116,7 +126,9 @@ def checked(
     weights: Mapping[str, str] = WEIGHTS, printed: Printed = NOTHING_PRINTED,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     """Scored rows by case, all equal to the twin's and each case there once; the refused ones by the same code."""
-    region = write_pack(folder / "pack", pack, weights if pack.get("method") != "dip" else WEIGHTS, printed=printed)
+    region = write_pack(
+        folder / "pack", pack, weights if pack.get("method") != "dip" else WEIGHTS, printed=printed
+    )
     with priced(region, cases, folder / "run", scores=weights, printed=printed) as run:
         rows = run.rows("scored")
         assert len(rows) == len({row["case_id"] for row in rows})
@@ -124,7 +136,9 @@ def checked(
         scored, refused = run.scored(), run.refused()
     wrong = differences(pack, cases, scored, weights, printed)
     assert wrong == [], "\n".join(wrong[:3])
-    by_code = {name: one for name, one in all_by_twin(pack, cases, weights, printed).items() if isinstance(one, str)}
+    by_code = {
+        name: one for name, one in all_by_twin(pack, cases, weights, printed).items() if isinstance(one, str)
+    }
     codes = {name: code for name, code in refused.items() if not code.startswith(("reversal", "second"))}
     assert codes == by_code, sorted(codes.items() ^ by_code.items())[:6]
     return scored

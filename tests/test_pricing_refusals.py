@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,8 @@ from pipeline.problem import Problem
 from pipeline.region_check import check_region
 from pipeline.terms import resolve
 from tests.pricing_families import band
-from tests.pricing_fixtures import KINDS, SOURCE, Case, dated, plain_pack, priced, scheme_of, write_pack
-from tests.pricing_rule_packs import DIGITS, PRINTED, WEIGHTS, by_method, points_pack, published_pack
+from tests.pricing_fixtures import KINDS, Case, dated, plain_pack, priced, scheme_of, write_pack
+from tests.pricing_rule_packs import DIGITS, PRINTED, WEIGHTS, points_pack, published_pack
 from tests.pricing_twin import checked
 from tests.reference.price_case import Printed
 
@@ -48,7 +46,8 @@ REFUSED: dict[str, tuple[dict[str, Any], Case, str]] = {
         Case("one", place="outside"), "out_of_scope"),
     "a group to be reviewed": (points_pack(off_path=REVIEW), Case("one"), "case_review"),
     "a rate missing for one type in one month": (
-        plain_pack(rates=NO_RATE_FROM_APRIL, digits=dict(DIGITS)), Case("one", "BB", insurance_type="390", discharge_date=APRIL), "no_rate"),
+        plain_pack(rates=NO_RATE_FROM_APRIL, digits=dict(DIGITS)),
+        Case("one", "BB", insurance_type="390", discharge_date=APRIL), "no_rate"),
     "A missing for one type": (
         points_pack(point_scale=[dated(scale=100, area_mean_cost={"310": "5270.76"})]), Case("one", insurance_type="390"), "no_rate"),
     "a benefit ratio missing at one level": (
@@ -71,14 +70,20 @@ def test_what_is_unknown_is_refused_and_its_reversal_with_it(tmp_path: Path, wha
         told = {row["case_id"]: (row["code"], row["severity"]) for row in run.late}
     held = code == "case_review"
     assert told["one"] == (code, "hold" if held else "refuse")
-    assert told["back"] == ("reversal_without_original", "hold") if held else ("reversal_of_refused", "refuse")
+    assert (
+        told["back"] == ("reversal_without_original", "hold") if held else ("reversal_of_refused", "refuse")
+    )
     checked(pack, [case, paid], tmp_path, WEIGHTS, PRINTED)
 
 
 def test_the_months_beside_one_without_rate_are_paid(tmp_path: Path) -> None:
     pack = plain_pack(rates=NO_RATE_FROM_APRIL, digits=dict(DIGITS))
     days = [dt.date(2025, 3, 31), dt.date(2025, 4, 1), dt.date(2025, 4, 30), dt.date(2025, 5, 1)]
-    cases = [Case(f"{day} {kind}", "BB", insurance_type=kind, discharge_date=day) for day in days for kind in ("310", "390")]
+    cases = [
+        Case(f"{day} {kind}", "BB", insurance_type=kind, discharge_date=day)
+        for day in days
+        for kind in ("310", "390")
+    ]
     scored = checked(pack, cases, tmp_path, WEIGHTS)
     assert {name for name in scored if name.endswith("390")} == {"2025-03-31 390", "2025-05-01 390"}
     assert len([name for name in scored if name.endswith("310")]) == 4
@@ -88,7 +93,9 @@ def two_versions() -> dict[str, Any]:
     return points_pack(point_values=[dated(values={"310": "50"}), dated(values={"310": "51"})])
 
 
-def banded(pack: dict[str, Any], *high: dict[str, Any], reference: str = "without_coefficient") -> dict[str, Any]:
+def banded(
+    pack: dict[str, Any], *high: dict[str, Any], reference: str = "without_coefficient"
+) -> dict[str, Any]:
     return {**pack, "ratio": [dated(reference=reference, low=RATIO["low"], high=list(high))]}
 
 
@@ -115,7 +122,8 @@ UNREADABLE: dict[str, tuple[dict[str, Any], Printed, str]] = {
     "means of printed standards": (
         banded(published_pack(), band("cap", "2", True), reference="group_mean"), PRINTED, "没有例均费用"),
     "a weight of printed standards": (
-        published_pack(off_path=[dated(ungrouped={"treatment": "fixed_weight", "weight": "0.2"})]), PRINTED, "off_path 不能用 fixed_weight"),
+        published_pack(off_path=[dated(ungrouped={"treatment": "fixed_weight", "weight": "0.2"})]), PRINTED,
+        "off_path 不能用 fixed_weight"),
     "a rule that would change the weight": (rule(stay_ge=60, treatment="fixed_weight", weight="0.2"), PRINTED, "不能改权重"),
     "a rule without condition": (rule(treatment="by_item"), PRINTED, "没有写条件"),
     "a share that by_item ignores": (rule(stay_ge=60, treatment="by_item", share="0.8"), PRINTED, "by_item 不用 share"),
@@ -197,9 +205,33 @@ def test_check_finds_what_would_pay_wrongly(tmp_path: Path, slip: str) -> None:
 
 def test_the_packs_that_the_slips_break_have_no_error_of_their_own(tmp_path: Path) -> None:
     for number, pack in enumerate((off(), days({**DAY_ONE, "to_day": 9}, {"from_day": 10, "yuan": "200"}))):
-        assert [one.message for one in problems(tmp_path / str(number), pack) if one.severity == "error"] == []
+        assert [
+            one.message for one in problems(tmp_path / str(number), pack) if one.severity == "error"
+        ] == []
 
 
 def test_a_cell_without_printed_standard_is_told(tmp_path: Path) -> None:
     told = [one.message for one in problems(tmp_path, published_pack()) if one.severity == "warning"]
     assert any("缺 3 格" in message and "BB／一级" in message for message in told), told
+
+
+@pytest.mark.parametrize(("coefficient", "fits"), [(4, True), (8, False)])
+def test_the_digits_of_a_mean_that_divides_are_counted(tmp_path: Path, coefficient: int, fits: bool) -> None:
+    """Q is mean ÷ W: 4,100,001 fen × 10⁴ × 10² in the denominator; with eight digits of c it would not fit 38."""
+    digits = {**DIGITS, "coefficient": coefficient, "weight": 4 if fits else 9}
+    high = band("deviation_excess + c", "3", True)
+    pack = by_method("points", ratio=[dated(reference="group_mean", low=RATIO["low"], high=[high])])
+    told = [
+        one.message
+        for one in problems(tmp_path, {**pack, "digits": digits})
+        if "超出可精确计算" in one.message
+    ]
+    assert bool(told) != fits
+    if fits:
+        checked(
+            {**pack, "digits": digits},
+            [Case("one", "CC", 10_000_000_000, 0)],
+            tmp_path / "sql",
+            WEIGHTS,
+            PRINTED,
+        )

@@ -88,7 +88,14 @@ def test_order_and_split_change_nothing(
     assert first | second == whole
     for case_id, row in whole.items():
         if case_id.startswith("-"):
-            for column in ("points", "standard_fen", "separate_fen", "fund_fen", "total_fee_fen", "case_count"):
+            for column in (
+                "points",
+                "standard_fen",
+                "separate_fen",
+                "fund_fen",
+                "total_fee_fen",
+                "case_count",
+            ):
                 assert row[column] is None or row[column] == -whole[case_id[1:]][column]
 
 
@@ -118,9 +125,23 @@ def test_money_scales_and_points_do_not(
         if name in pack:
             entry = pack[name][0]
             larger[name] = [{**entry, "values": times(k, entry["values"], "yuan")}]
-    tables = replace(PRINTED, means=times(k, dict(PRINTED.means), "yuan"), standards=times(k, dict(PRINTED.standards), "yuan"))
-    money = ("total_fee_fen", "pool_fund_fen", "tcm_fee_fen", "separate_items_fen", "ownpay_fee_fen", "deductible_fen")
-    more = [replace(case, **{name: None if (fen := getattr(case, name)) is None else fen * k for name in money}) for case in cases]
+    tables = replace(
+        PRINTED,
+        means=times(k, dict(PRINTED.means), "yuan"),
+        standards=times(k, dict(PRINTED.standards), "yuan"),
+    )
+    money = (
+        "total_fee_fen",
+        "pool_fund_fen",
+        "tcm_fee_fen",
+        "separate_items_fen",
+        "ownpay_fee_fen",
+        "deductible_fen",
+    )
+    more = [
+        replace(case, **{name: None if (fen := getattr(case, name)) is None else fen * k for name in money})
+        for case in cases
+    ]
     once = scored_by(pack, cases, folder, "once")
     with priced(write_pack(folder / "more", larger, WEIGHTS, printed=tables), more, folder / "many") as run:
         many = run.scored()
@@ -130,4 +151,6 @@ def test_money_scales_and_points_do_not(
             assert many[case_id][column] == row[column]
         for column in ("standard_fen", "separate_fen"):  # each rounded once: k halves and one half
             assert abs(many[case_id][column] - k * row[column]) <= Fraction(k + 1, 2)
-        assert abs(many[case_id]["fund_fen"] - k * row["fund_fen"]) <= k + 1  # two roundings: S's part and beside it
+        assert (
+            abs(many[case_id]["fund_fen"] - k * row["fund_fen"]) <= k + 1
+        )  # two roundings: S's part and beside it

@@ -203,7 +203,9 @@ def test_s04_what_the_fund_owes_of_one_standard(tmp_path: Path, law: dict[str, s
 def test_a_complication_pays_half_the_weight_more(tmp_path: Path, dx: str, standard: int) -> None:
     """WUHAN-OB19: the group's weight and half of it, 0.55 × 10618 × 1.5 = 8759.85; without complication 5839.90."""
     rule = {"name": "并发症", "principal_dx": ["C3"], "treatment": "factor", "factor": "1.5"}
-    city = by_rate("10618", with_c(low("actual", "0.3"), low("actual", "3")), special_rules=[dated(rules=[rule])])
+    city = by_rate(
+        "10618", with_c(low("actual", "0.3"), low("actual", "3")), special_rules=[dated(rules=[rule])]
+    )
     row = checked(city.pack, [Case("one", principal_dx=dx)], tmp_path, {"AA": "0.55"})["one"]
     assert row["standard_fen"] == standard
 
@@ -211,7 +213,9 @@ def test_a_complication_pays_half_the_weight_more(tmp_path: Path, dx: str, stand
 @pytest.mark.shared
 @pytest.mark.skipif(not PAYMENT.is_dir(), reason="../shared is not here")
 def test_every_vector_has_one_owner_and_the_numbers_are_its_own() -> None:
-    vectors = {one["id"]: one for one in json.loads((PAYMENT / "test_vectors_constructed.json").read_text("utf-8"))}
+    vectors = {
+        one["id"]: one for one in json.loads((PAYMENT / "test_vectors_constructed.json").read_text("utf-8"))
+    }
     assert not RESULTS.keys() & OWNERS.keys()
     assert vectors.keys() == RESULTS.keys() | OWNERS.keys()
     in_dip = (Path(__file__).parent / "test_pricing_dip.py").read_text(encoding="utf-8")

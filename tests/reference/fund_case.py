@@ -42,7 +42,10 @@ def owed(
     """The fund amount in fen before rounding, of the unrounded standard. `share`: that of the case's unit."""
     total, recorded = Fraction(case["total_fee_fen"]), Fraction(case["pool_fund_fen"])
     if law["method"] == "policy":
-        own = sum(case.get(name) or 0 for name in ("ownpay_fee_fen", "overlimit_fee_fen", "firstpay_fee_fen", "deductible_fen"))
+        own = sum(
+            case.get(name) or 0
+            for name in ("ownpay_fee_fen", "overlimit_fee_fen", "firstpay_fee_fen", "deductible_fen")
+        )
         benefit = law["benefit"][case["insurance_type"]]
         benefit = benefit[level] if isinstance(benefit, Mapping) else benefit
         return max(NOTHING, exact_fen - own) * Fraction(benefit)

@@ -23,9 +23,7 @@ def first_met(
     return next((rule for rule in rules if _meets(rule, facts, numbers)), None)
 
 
-def _meets(
-    rule: Mapping[str, Any], facts: Mapping[str, Any], numbers: Mapping[str, Fraction | None]
-) -> bool:
+def _meets(rule: Mapping[str, Any], facts: Mapping[str, Any], numbers: Mapping[str, Fraction | None]) -> bool:
     for key, fact in LISTS.items():
         if key in rule and (facts[fact] is None or facts[fact] not in rule[key]):
             return False
@@ -63,9 +61,7 @@ def fixed_amount(treatment: Mapping[str, Any], level: str) -> Paid | None:
     return None if found is None else Paid(Fraction(0), Fraction(found) * 100)
 
 
-def bed_days(
-    law: Mapping[str, Any] | None, level: str, insurance_type: str, stay: int
-) -> Paid | None:
+def bed_days(law: Mapping[str, Any] | None, level: str, insurance_type: str, stay: int) -> Paid | None:
     """Every day by the tier it falls into, one after the other; no day at all counts as one."""
     points, fen = Fraction(0), Fraction(0)
     for day in range(1, max(1, stay) + 1):
