@@ -220,7 +220,7 @@ def test_the_digits_of_a_mean_that_divides_are_counted(tmp_path: Path, coefficie
     """Q is mean ÷ W: 4,100,001 fen × 10⁴ × 10² in the denominator; with eight digits of c it would not fit 38."""
     digits = {**DIGITS, "coefficient": coefficient, "weight": 4 if fits else 9}
     high = band("deviation_excess + c", "3", True)
-    pack = by_method("points", ratio=[dated(reference="group_mean", low=RATIO["low"], high=[high])])
+    pack = points_pack(ratio=[dated(reference="group_mean", low=RATIO["low"], high=[high])])
     told = [
         one.message
         for one in problems(tmp_path, {**pack, "digits": digits})
