@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipeline.errors import ConfigurationError
@@ -215,23 +216,18 @@ def test_a_cell_without_printed_standard_is_told(tmp_path: Path) -> None:
     assert any("缺 3 格" in message and "BB／一级" in message for message in told), told
 
 
-@pytest.mark.parametrize(("coefficient", "fits"), [(4, True), (8, False)])
-def test_the_digits_of_a_mean_that_divides_are_counted(tmp_path: Path, coefficient: int, fits: bool) -> None:
-    """Q is mean ÷ W: 4,100,001 fen × 10⁴ × 10² in the denominator; with eight digits of c it would not fit 38."""
-    digits = {**DIGITS, "coefficient": coefficient, "weight": 4 if fits else 9}
-    high = band("deviation_excess + c", "3", True)
-    pack = points_pack(ratio=[dated(reference="group_mean", low=RATIO["low"], high=[high])])
-    told = [
-        one.message
-        for one in problems(tmp_path, {**pack, "digits": digits})
-        if "超出可精确计算" in one.message
-    ]
+@pytest.mark.parametrize(("places", "fits"), [(5, True), (7, False)])
+def test_the_digits_of_a_mean_that_divides_are_counted(tmp_path: Path, places: int, fits: bool) -> None:
+    """Q is mean ÷ W, 4,100,001 fen × 10⁵ in the denominator: with seven digits the SQL would overflow."""
+    digits = {**DIGITS, "coefficient": places, "weight": places}
+    ratio = dated(reference="group_mean", low=RATIO["low"], high=[band("deviation_excess + c", "3", True)])
+    pack = points_pack(ratio=[ratio], digits=digits)
+    told = [one.message for one in problems(tmp_path / "told", pack) if "超出可精确计算" in one.message]
     assert bool(told) != fits
+    case = Case("one", "CC", 10_000_000_000, 0)
     if fits:
-        checked(
-            {**pack, "digits": digits},
-            [Case("one", "CC", 10_000_000_000, 0)],
-            tmp_path / "sql",
-            WEIGHTS,
-            PRINTED,
-        )
+        checked(pack, [case], tmp_path, WEIGHTS, PRINTED)
+        return
+    region = write_pack(tmp_path / "pack", pack, WEIGHTS, printed=PRINTED)
+    with pytest.raises(duckdb.Error), priced(region, [case], tmp_path / "run"):
+        pass
