@@ -167,6 +167,31 @@ class Pack(Closed):
         for entry in self.base_groups:
             if self.method != "rate" and entry.strategy in BY_RATE:
                 raise ValueError(f"method 为 {self.method}，没有费率，base_groups 不能用 {entry.strategy}")
+        if not self.by_points and any(tier.points for entry in self.bed_day for tier in entry.tiers):
+            raise ValueError(f"method 为 {self.method}，没有点值，bed_day 只能写 yuan")
+        return self
+
+    @model_validator(mode="after")
+    def _without_weights(self) -> Pack:
+        """Where the city prints the standards there are no weights to band, to fix, or to divide a mean fee by."""
+        if self.method != "published":
+            return self
+        for ratio in self.ratio:
+            bands = (*ratio.lows, *ratio.high)
+            if any(band.weight_le is not None or band.weight_lt is not None for band in bands):
+                raise ValueError("method 为 published，没有权重，ratio 不能写 weight_le、weight_lt")
+            if ratio.reference == "group_mean":
+                raise ValueError("method 为 published，没有例均费用，ratio 的 reference 不能用 group_mean")
+        for entry in self.off_path:
+            treatments = (
+                entry.ungrouped,
+                entry.ambiguous,
+                entry.excluded,
+                *entry.groups.values(),
+                *entry.sets,
+            )
+            if any(one is not None and one.treatment == "fixed_weight" for one in treatments):
+                raise ValueError("method 为 published，没有权重，off_path 不能用 fixed_weight")
         return self
 
     @property

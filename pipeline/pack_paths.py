@@ -46,6 +46,9 @@ class Treatment(Closed):
         }.get(self.treatment)  # fmt: skip
         if wanted and getattr(self, wanted) is None:
             raise ValueError(f"{self.treatment} 缺 {wanted}")
+        for name in ("weight", "share", "factor", "yuan"):
+            if name != wanted and getattr(self, name) is not None:
+                raise ValueError(f"{self.treatment} 不用 {name}，请删去")
         if self.by_coefficient and self.treatment != "share_of_benchmark":
             raise ValueError(f"{self.treatment} 不用 by_coefficient，请删去")
         if self.classes and self.treatment not in ("table_weight", "fixed_weight"):
@@ -105,6 +108,8 @@ class SpecialRule(Treatment):
     def _says_when(self) -> SpecialRule:
         if not self.conditions:
             raise ValueError(f"规则 {self.name} 没有写条件")
+        if self.treatment in ("fixed_weight", "table_weight") or self.classes:
+            raise ValueError(f"规则 {self.name} 不能改权重或倍率；请用 as_normal、factor 或 affine")
         return self
 
 

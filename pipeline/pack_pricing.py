@@ -94,8 +94,11 @@ class CoefficientsEntry(Dated):
 
     def plain(self, hospital_id: str, level: str, insurance_type: str) -> Decimal | None:
         """The hospital's own coefficient, else its level's; None where neither is known."""
-        found = self.by_hospital.get(hospital_id, self.by_level.get(level))
-        return found.get(insurance_type) if isinstance(found, dict) else found
+        for found in (self.by_hospital.get(hospital_id), self.by_level.get(level)):
+            own = found.get(insurance_type) if isinstance(found, dict) else found
+            if own is not None:
+                return own
+        return None
 
     def numbers(self) -> Iterator[Decimal]:
         """Every coefficient written here."""

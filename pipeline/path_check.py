@@ -31,7 +31,10 @@ def check_paths(terms: Terms, pack: Pack, scheme: Scheme) -> Iterator[Problem]:
     if terms.ratio.reference == "group_mean":
         normal = [group for group, kind in scheme.kinds.items() if kind == "grouped"]
         if missing := [
-            group for group in normal if group not in terms.means and group in (terms.weights or ())
+            group
+            for group in normal
+            if group not in terms.means
+            and (terms.weights is None or terms.standards or group in terms.weights)
         ]:
             yield Problem(
                 "error", f"{terms.valid_from} 起的权重",

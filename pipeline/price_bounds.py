@@ -116,9 +116,13 @@ def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
     # A subtype's own coefficient stands in the place of a hospital's.
     by_group = _by_group(terms, scheme, units)
     by_group += [number * (units.coefficient // 10_000) for number in own]
+    weight, rate = most(groups, "weight_num"), most(hospitals, "rate_num")
+    reference_num, reference_den = most(hospitals, "reference_num"), most(hospitals, "reference_den")
+    if terms.ratio.reference == "group_mean":  # measured.sql: Q is mean ÷ W
+        reference_num = max(reference_num, most(groups, "mean_fen") * units.weight * units.rate)
+        reference_den = max(reference_den, weight * rate)
     return _Largest(
-        most(groups, "weight_num"), most(hospitals, "rate_num"), most(hospitals, "price_num"),
-        most(hospitals, "reference_num"), most(hospitals, "reference_den"),
+        weight, rate, most(hospitals, "price_num"), reference_num, reference_den,
         max([most(hospitals, "coefficient_num"), units.coefficient, *by_group]), max([units.auxiliary, *own]),
     )  # fmt: skip
 

@@ -42,8 +42,9 @@ class Amount:
 
     @property
     def needs_weight(self) -> bool:
-        """Whether W enters the amount."""
-        return self.by_standard != 0 or self.by_value != 0
+        """Whether W enters the amount, be it as S in x·S."""
+        of_ratio = self.family == "affine" and self.of_points != 0
+        return self.by_standard != 0 or self.by_value != 0 or of_ratio
 
 
 @dataclass(frozen=True)

@@ -94,14 +94,11 @@ def price_of_group(terms: Terms, scheme: Scheme, group: str, units: Units) -> di
         return None
     if on_path:
         path = normal_path(weight_band(terms.ratio, weight or Decimal(0)))
-    mean = terms.means.get(group)
-    if terms.ratio.reference == "group_mean" and on_path and mean is None:
-        return None
     return {
         "terms_id": terms.terms_id, "group_code": group, "path": path, "on_path": on_path,
         # A case paid by its fee carries weight only where the table prints one.
         "weight_num": scaled(weight or Decimal(0), units.weight) if not terms.standards else None,
-        "mean_fen": mean,
+        "mean_fen": terms.means.get(group),  # where it is the reference and blank: refused (no_reference)
         "is_base": group in (*terms.base_groups.groups, *terms.base_groups.amounts)
         or terms.base_groups.flag in scheme.flags.get(group, ()),
         "held": treatment is not None and treatment.treatment == "case_review",
@@ -292,6 +289,8 @@ def _amount_rows(one: Terms, levels: Sequence[str]) -> Iterator[dict[str, object
     """Fixed amounts of paths in fen, by level where they differ; those of base groups by group."""
     off = one.off_path
     paths: list[tuple[str, str | None, Treatment]] = [
+        *((kind, None, treatment)
+          for kind in ("ungrouped", "ambiguous", "excluded") if (treatment := getattr(off, kind)) is not None),
         *((path_of_group(group), None, treatment) for group, treatment in off.groups.items()),
         *((path_of_set(one.name), None, one) for one in off.sets),
         *((rule.path, None, treatment) for rule, treatment in special_paths(one).items()),

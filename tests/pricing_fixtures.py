@@ -118,6 +118,19 @@ class Case:
     aux_e4: int | None = 10_000
     own_e4: int | None = None
     own_unknown: bool = False
+    # What scope, special rules and fund shares look at.
+    mdc: str | None = "A"
+    principal_dx: str = "A00"
+    px_codes: tuple[str, ...] = ()
+    discharge_way: str | None = None
+    care_type: str | None = None
+    place: str | None = "local"
+    tcm_fee_fen: int | None = None
+    separate_items_fen: int | None = None
+    ownpay_fee_fen: int = 0
+    overlimit_fee_fen: int = 0
+    firstpay_fee_fen: int = 0
+    deductible_fen: int = 0
 
     @property
     def status(self) -> str:
@@ -138,12 +151,22 @@ def write_pack(
     weights: Mapping[str, str] = WEIGHTS,
     hospitals: Mapping[str, str] = HOSPITALS,
     amounts: Sequence[str] = (),
+    printed: Printed = NOTHING_PRINTED,
 ) -> Region:
-    """The pack on disk, read back as a run reads it."""
+    """The pack on disk with the tables printed for it, read back as a run reads it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "region.yaml").write_text(json.dumps(pack, ensure_ascii=False), encoding="utf-8")
-    rows = [f"{group},{weight}" for group, weight in weights.items()]
-    (folder / "weights.csv").write_text("\n".join(["drg,weight", *rows, ""]), encoding="utf-8")
+    rows = [f"{group},{weight},{printed.means.get(group, '')}" for group, weight in weights.items()]
+    (folder / "weights.csv").write_text("\n".join(["drg,weight,mean_fee_yuan", *rows, ""]), encoding="utf-8")
+    rows = [f"{group},{level},{yuan}" for (group, level), yuan in printed.standards.items()]
+    (folder / "standards.csv").write_text(
+        "\n".join(["group_code,level,standard_yuan", *rows, ""]), encoding="utf-8"
+    )
+    for file, key, table in (
+        ("by_level.csv", "level", printed.by_group_level), ("by_hospital.csv", "hospital_id", printed.by_group_hospital),
+    ):  # fmt: skip
+        rows = [f"{group},{name},{coefficient}" for (group, name), coefficient in table.items()]
+        (folder / file).write_text("\n".join([f"group_code,{key},coefficient", *rows, ""]), encoding="utf-8")
     rows = [f"{name},医院{name},{level},甲等,449900,2020-01-01," for name, level in hospitals.items()]
     header = "hospital_id,name,level,class,county,from,to"
     (folder / "hospitals.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
@@ -226,13 +249,13 @@ def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_d
     passed = [(row, case) for row, case in numbered if case.door == "on"]
     schema = pa.schema([("input_row", pa.int64()), *DISCHARGE_SCHEMA, ("stay_days", pa.int32())])
     _keep(con, "validated", pa.Table.from_pylist(
-        [{"input_row": row, "admission_date": case.discharge_date, "dx_codes": ["A00"], "px_codes": [],
+        [{"input_row": row, "admission_date": case.discharge_date, "dx_codes": [case.principal_dx],
           **{name: getattr(case, name) for name in schema.names if hasattr(case, name)}}
          for row, case in passed], schema,
     ))  # fmt: skip
     shown = _matched if kind == "dip" else _grouped
     _keep(con, "grouped", pa.Table.from_pylist(
-        [{"input_row": row, "principal_dx": "A00", "status": case.status, **shown(case)} for row, case in passed
+        [{"input_row": row, "principal_dx": case.principal_dx, "status": case.status, **shown(case)} for row, case in passed
          if case.reverses is None and not (ungrouped_days and case.discharge_date.year < 2025)],
         MATCHED if kind == "dip" else GROUPED,
     ))  # fmt: skip
@@ -255,7 +278,7 @@ MATCHED = pa.schema(
 
 
 def _grouped(case: Case) -> dict[str, Any]:
-    return {"mdc": "A", "drg": case.drg}
+    return {"mdc": case.mdc, "drg": case.drg}
 
 
 def _matched(case: Case) -> dict[str, Any]:

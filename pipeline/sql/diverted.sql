@@ -17,10 +17,14 @@ WITH first_met AS (
         AND (r.principal_px IS NULL OR regexp_matches(m.principal_px, r.principal_px))
         AND (r.stay_from IS NULL OR m.stay_days >= r.stay_from)
         AND (r.stay_to IS NULL OR m.stay_days <= r.stay_to)
+        -- Without weight, mean or (where it enters) coefficient a case has no x.
+        AND (coalesce(r.x_from_e4, r.x_to_e4) IS NULL
+             OR m.reference_top > 0 AND (m.coefficient_known OR m.reference <> 'with_coefficient'))
         AND (r.x_from_e4 IS NULL OR m.x_top > r.x_from_e4 * m.reference_top
              OR (r.x_from_inclusive AND m.x_top = r.x_from_e4 * m.reference_top))
         AND (r.x_to_e4 IS NULL OR m.x_top < r.x_to_e4 * m.reference_top
              OR (r.x_to_inclusive AND m.x_top = r.x_to_e4 * m.reference_top))
+        AND (coalesce(r.tcm_from_e4, r.tcm_below_e4) IS NULL OR m.total_fee_fen > 0)
         AND (r.tcm_from_e4 IS NULL OR m.tcm_fee_fen * 10000 >= r.tcm_from_e4 * m.total_fee_fen)
         AND (r.tcm_below_e4 IS NULL OR m.tcm_fee_fen * 10000 < r.tcm_below_e4 * m.total_fee_fen)
     GROUP BY ALL

@@ -8,12 +8,15 @@ WITH led AS (
     FROM measured m
     LEFT JOIN diverted d USING (input_row)
 )
-SELECT l.* EXCLUDE (path, out_of_scope, awaits_review, subtype_unknown, coefficient_known),
+SELECT l.* EXCLUDE (path, out_of_scope, awaits_review, subtype_unknown, coefficient_known, q_num, q_den,
+        reference_num, reference_den),
     CASE WHEN reference_top > 0 THEN half_away(reference_top, reference_bottom)::BIGINT END AS reference_fen,
     CASE WHEN classed AND reference_top > 0 THEN half_away(x_top, reference_top)::BIGINT END AS ratio_e4,
     CASE WHEN r.price_class = 'special' AND l.status <> 'grouped' THEN l.status ELSE r.price_class END AS price_class,
     r.rule_id, r.family, r.standard_e4, r.value_e4, r.points_e4, r.fee_e4, r.coefficient_power, r.auxiliary_power,
     r.floored,
+    CASE WHEN r.family = 'share_of_benchmark' THEN l.reference_num ELSE l.q_num END AS q_num,
+    CASE WHEN r.family = 'share_of_benchmark' THEN l.reference_den ELSE l.q_den END AS q_den,
     CASE WHEN r.of_item THEN coalesce(a.item_fen, b.before_fen + (days - b.from_day + 1) * b.day_fen, 0)
          ELSE 0 END AS item_fen,
     CASE WHEN r.of_item THEN coalesce(b.before_points_e4 + (days - b.from_day + 1) * b.day_points_e4, 0)
@@ -23,10 +26,10 @@ SELECT l.* EXCLUDE (path, out_of_scope, awaits_review, subtype_unknown, coeffici
         WHEN out_of_scope THEN 'out_of_scope'
         WHEN l.rate_num IS NULL THEN 'no_rate'
         WHEN awaits_review THEN 'case_review'
-        WHEN l.path IS NULL OR (coalesce(r.needs_weight, classed) AND l.weight_num IS NULL) THEN 'no_weight'
+        WHEN l.path IS NULL OR (coalesce(r.needs_weight, classed) AND coalesce(l.weight_num, 0) = 0) THEN 'no_weight'
         WHEN classed AND coalesce(reference_top, 0) <= 0 THEN 'no_reference'
         WHEN r.needs_coefficient AND (NOT coefficient_known OR subtype_unknown) THEN 'no_coefficient'
-        WHEN r.points_e4 <> 0 AND coalesce(q_num, 0) <= 0 THEN 'no_reference'
+        WHEN r.points_e4 <> 0 AND r.family <> 'share_of_benchmark' AND coalesce(l.q_num, 0) <= 0 THEN 'no_reference'
         WHEN r.of_item AND a.item_fen IS NULL AND b.from_day IS NULL THEN 'no_amount'
         WHEN fund_of = 'case' AND l.total_fee_fen = 0 THEN 'no_fee'
         WHEN r.rule_id IS NULL THEN 'no_amount'
