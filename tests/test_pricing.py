@@ -105,7 +105,7 @@ def cases_of(pack: dict[str, Any], seed: int) -> list[Case]:
     return cases
 
 
-few = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @few
@@ -116,7 +116,7 @@ def test_sql_agrees_with_the_twin(
     checked(pack, cases_of(pack, seed), tmp_path_factory.mktemp("twin"))
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pack=packs(), seed=st.integers(0, 2**32))
 def test_order_and_split_do_not_matter(
     tmp_path_factory: pytest.TempPathFactory, pack: dict[str, Any], seed: int
@@ -136,7 +136,7 @@ def test_order_and_split_do_not_matter(
     assert run(cases[:half], "first") | run(cases[half:], "second") == whole
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pack=packs(), seed=st.integers(0, 2**32), k=st.integers(2, 10))
 def test_money_scales(
     tmp_path_factory: pytest.TempPathFactory, pack: dict[str, Any], seed: int, k: int

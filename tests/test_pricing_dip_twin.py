@@ -35,8 +35,8 @@ PRINTED = Printed(
     },
     {"BB": ("基层病种",), "CC": ("日间",)},
 )  # fmt: skip
-few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-fewer = settings(few, max_examples=3)
+few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+fewer = settings(few, max_examples=2)
 
 
 def at_every_price(

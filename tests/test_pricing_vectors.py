@@ -170,7 +170,7 @@ def every_result() -> Iterator[tuple[str, int]]:
     return ((name, number) for name, results in RESULTS.items() for number in range(len(results)))
 
 
-@pytest.mark.parametrize(("name", "number"), every_result())
+@pytest.mark.parametrize(("name", "number"), list(every_result()))
 def test_a_constructed_result_by_a_pack(tmp_path: Path, name: str, number: int) -> None:
     one = RESULTS[name][number]
     case = Case("one", **{"total_fee_fen": int(one.fee) * 100, "pool_fund_fen": 0, **one.more})
