@@ -65,8 +65,8 @@ def run_month(
     name is proved and kept. Raises the errors of every stage; then nothing is published.
     """
     _, last = period_days(period)
-    source = open_source(input_path)
     terms, schemes = terms_and_schemes(region)
+    source = open_source(input_path)
     stop_on_errors(region, terms, schemes)
     stop_without_columns(region, schemes, source)
     settlement_on(region, last)  # a period that cannot be settled stops before hours of work, not after
