@@ -143,7 +143,7 @@ MANNER: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("start", STARTS)
-@settings(max_examples=10, **MANNER)
+@settings(max_examples=6, **MANNER)
 @given(cases=histories(), rules=rule_values())
 def test_builder_agrees_with_the_twin(
     start: str, libraries: dict[str, Path | None], cases: list[Case], rules: Rules

@@ -26,7 +26,7 @@ from tests.test_drg_trace import RULES, rules_of, small_book
 
 Case = dict[str, Any]
 RESULT = ("mdc", "adrg", "drg", "status", "severity", "rule")
-many = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=70, deadline=None, suppress_health_check=list(HealthCheck))
 some = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 

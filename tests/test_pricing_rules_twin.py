@@ -19,7 +19,7 @@ from tests.pricing_fixtures import HOSPITALS, TYPES, Case, priced, write_pack
 from tests.pricing_rule_packs import PRINTED, WEIGHTS, rule_packs
 from tests.pricing_twin import around_thresholds, checked
 
-few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 fewer = settings(few, max_examples=2)
 LATER = dt.date(2025, 12, 1)
 

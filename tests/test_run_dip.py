@@ -44,14 +44,14 @@ def cases(paid: Finished) -> list[dict[str, Any]]:
 
 
 def test_every_case_has_the_disease_and_subtypes_of_the_twins(cases: list[dict[str, Any]]) -> None:
-    """Every fifth of 5,900; the region's order of ties stands in place of the catalogue's."""
+    """Every tenth of 5,900; the region's order of ties stands in place of the catalogue's."""
     region = load_region("demo-dip")
     (scheme,) = schemes_of(region).values()
     assert scheme.catalogue is not None
     assert scheme.catalogue.choices.tie_breakers[-1] == "catalogue_order"
     book, charlson = load_rulebook("chs-drg-2.0"), load_charlson()
     names = ("dip_code", "dip_kind", "treatment_class", "matched_procedures", "runner_up", "status")
-    for case in cases[::5]:
+    for case in cases[::10]:
         wanted = match_case(scheme.catalogue, case)
         assert {name: case[name] for name in names} == {name: wanted[name] for name in names}
         auxiliary = auxiliary_case(
