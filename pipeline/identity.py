@@ -12,6 +12,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from groupers.codes import load_code_tables
+from groupers.dip.charlson import charlson_manifest
 from pipeline.read import Source
 from pipeline.region import Region
 from pipeline.schemes import Scheme
@@ -72,6 +73,10 @@ def sha256_of(file: Path) -> str:
 
 
 def _scheme_hash(scheme: Scheme) -> str:
-    """Of the scheme and of the DRG scheme whose severity lists it uses."""
-    manifests = [scheme.manifest] + ([scheme.severity_book.manifest] if scheme.severity_book else [])
+    """Of the scheme, of the DRG scheme whose severity lists it uses, and of the comorbidity index of a catalogue."""
+    manifests = [scheme.manifest]
+    if scheme.severity_book is not None:
+        manifests.append(scheme.severity_book.manifest)
+    if scheme.catalogue is not None:
+        manifests.append(charlson_manifest())
     return hashlib.sha256("".join(one.model_dump_json() for one in manifests).encode()).hexdigest()

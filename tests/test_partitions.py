@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from groupers.codes import load_code_tables
+from groupers.dip.charlson import charlson_manifest
 from pipeline.errors import InputError
 from pipeline.identity import identify
 from pipeline.read import open_source, stream
@@ -94,3 +95,16 @@ def test_another_edition_of_the_code_tables_is_another_run(
     monkeypatch.setattr("pipeline.identity.load_code_tables", lambda: corrected)
     assert identify(source, region, schemes, "2025-10", None).run != before
     assert len(load_code_tables().sha256) == 64
+
+
+def test_another_comorbidity_index_is_another_run(
+    month: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Charlson table decides auxiliary subtypes and so points: a correction must not meet the old result."""
+    month.write_parquet(tmp_path / "part.parquet")
+    region, source = load_region("demo-dip"), open_source(tmp_path)
+    schemes = schemes_of(region)
+    before = identify(source, region, schemes, "2025-10", None).run
+    corrected = charlson_manifest().model_copy(update={"files": {"prefixes.csv": "0" * 64}})
+    monkeypatch.setattr("pipeline.identity.charlson_manifest", lambda: corrected)
+    assert identify(source, region, schemes, "2025-10", None).run != before

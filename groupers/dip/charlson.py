@@ -18,7 +18,7 @@ import numpy as np
 
 from groupers.codecolumns import CodeLists
 from groupers.codes import odd_codes
-from groupers.scheme import SchemeError, data_root, read_table, sealed_files
+from groupers.scheme import Manifest, SchemeError, data_root, load_manifest, read_table, sealed_files
 
 MOST_CATEGORIES = 20  # one bit each of an index into the table of scores
 
@@ -79,6 +79,11 @@ def load_charlson(root: Path | None = None) -> Charlson:
     """Read the sealed tables `data/codes/charlson`. Raises SchemeError."""
     _, files = sealed_files((root or data_root()) / "codes" / "charlson", "codes.yaml")
     return charlson_of(files)
+
+
+def charlson_manifest(root: Path | None = None) -> Manifest:
+    """What the sealed tables must hash to, for the name of a run. Raises SchemeError."""
+    return load_manifest((root or data_root()) / "codes" / "charlson", "codes.yaml")
 
 
 def charlson_of(files: dict[str, bytes]) -> Charlson:
