@@ -108,6 +108,14 @@ class SpecialRule(Treatment):
     def _says_when(self) -> SpecialRule:
         if not self.conditions:
             raise ValueError(f"规则 {self.name} 没有写条件")
+        for one, other in (
+            ("x_ge", "x_gt"),
+            ("x_le", "x_lt"),
+            ("stay_ge", "stay_gt"),
+            ("stay_le", "stay_lt"),
+        ):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise ValueError(f"规则 {self.name} 的 {one} 与 {other} 只能写一个")
         if self.treatment in ("fixed_weight", "table_weight") or self.classes:
             raise ValueError(f"规则 {self.name} 不能改权重或倍率；请用 as_normal、factor 或 affine")
         return self

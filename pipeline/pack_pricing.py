@@ -168,6 +168,11 @@ class Band(Closed):
         }.get(self.family)  # fmt: skip
         if wanted and getattr(self, wanted) is None:
             raise ValueError(f"{self.family} 缺 {wanted}")
+        for name in ("share", "factor", "by_coefficient", "plus"):
+            if name != wanted and getattr(self, name) is not None:
+                raise ValueError(f"{self.family} 不用 {name}，请删去")
+        if self.base != 1 and self.family != "excess_share":
+            raise ValueError(f"{self.family} 不用 base，请删去")
         return self
 
 
@@ -183,6 +188,13 @@ class RatioEntry(Dated):
     low: Band | list[Band]
     high: list[Band] = Field(min_length=1)
     beyond: Band | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> RatioEntry:
+        beyond = self.beyond
+        if beyond is not None and not (beyond.weight_le is beyond.weight_lt is beyond.level is None):
+            raise ValueError("beyond 对所有病组、级别相同，不写 weight_le、weight_lt、level")
+        return self
 
     @property
     def lows(self) -> list[Band]:

@@ -53,15 +53,14 @@ def _special_path(name: str) -> str:
 
 def _conditions(rule: SpecialRule) -> dict[str, object]:
     texts = ("groups", "mdc", "level", "insurance_type", "discharge_way", "care_type", "place")
-    stays = [rule.stay_ge, None if rule.stay_gt is None else rule.stay_gt + 1]
-    ends = [rule.stay_le, None if rule.stay_lt is None else rule.stay_lt - 1]
+    stay_from = rule.stay_ge if rule.stay_gt is None else rule.stay_gt + 1  # whole days
+    stay_to = rule.stay_le if rule.stay_lt is None else rule.stay_lt - 1
     low = rule.x_ge if rule.x_ge is not None else rule.x_gt
     high = rule.x_le if rule.x_le is not None else rule.x_lt
     return {
         **{name: getattr(rule, name) for name in texts},
         "principal_dx": _pattern(rule.principal_dx), "principal_px": _pattern(rule.principal_px),
-        "stay_from": max((day for day in stays if day is not None), default=None),
-        "stay_to": min((day for day in ends if day is not None), default=None),
+        "stay_from": stay_from, "stay_to": stay_to,
         "x_from_e4": None if low is None else scaled(low, RULE_UNIT), "x_from_inclusive": rule.x_ge is not None,
         "x_to_e4": None if high is None else scaled(high, RULE_UNIT), "x_to_inclusive": rule.x_le is not None,
         "tcm_from_e4": None if rule.tcm_share_ge is None else scaled(rule.tcm_share_ge, RULE_UNIT),
