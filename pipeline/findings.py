@@ -79,6 +79,7 @@ ALL: tuple[Finding, ...] = (
     _refuse("no_reference", "group_code", "无参照标准", "病组 {} 没有参照标准（例均费用为空或为零），无法判断倍率；请补表后重跑"),
     _refuse("no_amount", "group_code", "无定额或床日标准", "医院、病组 {} 没有定额、床日标准或倍率规则；请补地区参数后重跑"),
     _refuse("no_fee", "total_fee_fen", "费用为零", "医疗费总额为 {} 分，不能按费用比例分担基金；请核对费用"),
+    _refuse("separate_over_total", "separate_items_fen", "除外支付大于总额", "除外支付金额比医疗费总额多 {} 分；请核对两项金额后重新申报"),
     _refuse("out_of_scope", "place", "不在本支付范围", "按地区参数的 scope，医院 {} 的这一例不由本地区按病种结算；请走原渠道"),
     _hold("case_review", "group_code", "待单议", "病组 {} 按地区参数须逐例评议；有评议结果后再算"),
     _hold("other_period", "settlement_date", "不属本期", "日期 {} 不在本期内；留待所属月份"),

@@ -15,6 +15,7 @@ from pipeline.terms import RULE_UNIT, Terms, scaled
 
 MOST_HUGEINT = 2**127 - 1
 MOST_BIGINT = 2**63 - 1
+MOST_SUM = 10**15  # fen: recorded funds or fees of all cases that share a ratio
 MOST_SHOWN = 10**18 - 1  # a stored number in its smallest shown digit: DECIMAL(18)
 
 
@@ -35,7 +36,8 @@ def largest_product(terms: Terms, pack: Pack, scheme: Scheme) -> int:
     """An upper bound of all numerators and denominators, the doubling of the rounding included."""
     units, most = units_of(pack), _largest(terms, pack, scheme)
     points_unit = 10**pack.digits.points if pack.method != "rate" else 1
-    return max(_of_rule(rule, most, units, points_unit) for rule in _rules(terms, pack))
+    fund = {"difference": 1, "ratio": MOST_SUM, "policy": RULE_UNIT}[terms.fund_share.method]
+    return max(_of_rule(rule, most, units, points_unit, fund) for rule in _rules(terms, pack))
 
 
 def largest_result_fits(terms: Terms, pack: Pack, scheme: Scheme) -> bool:
@@ -127,8 +129,8 @@ def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
     )  # fmt: skip
 
 
-def _of_rule(rule: Rule, most: _Largest, units: Units, points_unit: int) -> int:
-    """The same products as in priced.sql and ruled.sql, every sign positive."""
+def _of_rule(rule: Rule, most: _Largest, units: Units, points_unit: int, fund: int) -> int:
+    """The same products as in priced.sql, ruled.sql and funded.sql, every sign positive; `fund`: its further factor."""
     amount = rule.amount
     standard, value, points, fee = (
         scaled(abs(number), RULE_UNIT)
@@ -148,6 +150,7 @@ def _of_rule(rule: Rule, most: _Largest, units: Units, points_unit: int) -> int:
     x_top = MOST_FEN * units.weight * units.rate * most.reference_den * units.coefficient * RULE_UNIT
     edges = [scaled(edge, RULE_UNIT) for edge in (rule.x_from, rule.x_to) if edge is not None]
     return max(
-        2 * amount_top + amount_bottom, 2 * points_top * points_unit + scale * RULE_UNIT,
+        # By ratio the remainder alone is multiplied, by policy the whole; see `shared` in rounding.py.
+        2 * amount_top * (RULE_UNIT if fund == RULE_UNIT else 1) + amount_bottom * fund, 2 * points_top * points_unit + scale * RULE_UNIT,
         2 * x_top + reference, max([RULE_UNIT, *edges]) * reference,
     )  # fmt: skip

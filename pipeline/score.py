@@ -68,7 +68,7 @@ def _names(key: str, names: Mapping[str, str]) -> pa.Table:
 def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
     """Price `validated` ⋈ `grouped`, which a scheme of this kind (drg | dip) has made.
 
-    Writes scored.parquet and price_rules.parquet; returns the findings of cases that lost their way.
+    Writes scored.parquet and rules_used.parquet; returns the findings of cases that lost their way.
     """
     view(con, f"{kind}/placed")
     few_valued(con)

@@ -100,6 +100,8 @@ def _solved(
         )
     if row["fund_method"] != row["other_method"] or row["fund_method"] == "policy":
         raise UsageMistake("只有差额法、比例法的批次能反算点值；政策法的基金不随点值等比变化，请另行测算")
+    if row["fund_method"] == "difference" and not row["negative_kept"]:
+        raise UsageMistake("差额法“负数记零”的批次，基金不随点值等比变化，不能反算点值；请另行测算")
     if row["fund_of"] not in ("", "region"):
         raise UsageMistake("比例法只有按同险种全区口径（of: region）的批次能由总额直接反算点值；请另行测算")
     fund = Fraction(fund_fen) - Fraction(row["separate_fen"])

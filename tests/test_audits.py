@@ -70,6 +70,12 @@ BREAKS: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("scored", "SELECT * REPLACE (CASE WHEN case_id = 'kept' THEN -5 ELSE standard_fen END AS standard_fen) "
          "FROM true_table", "kept", 0, -5),
     ],
+    "paid_rows_have_amounts": [
+        ("scored", "SELECT * REPLACE (CASE WHEN case_id <> 'kept' THEN fund_fen END AS fund_fen) FROM true_table",
+         "kept", 2, 1),
+        ("scored", "SELECT * REPLACE (CASE WHEN case_id <> 'low' THEN standard_fen END AS standard_fen) FROM true_table",
+         "low", 2, 1),
+    ],
     "priced_once": [
         ("scored", "SELECT * FROM true_table UNION ALL SELECT * FROM true_table WHERE case_id = 'kept'", "kept", 1, 2),
     ],

@@ -41,6 +41,16 @@ def bound(folder: Path, point_value: int) -> int:
     return largest_product(terms, region.pack, the_scheme())
 
 
+def largest_inside(folder: Path) -> int:
+    """The largest point value that the bound lets pass."""
+    inside, outside = 1, 10**7
+    while outside - inside > 1:
+        middle = (inside + outside) // 2
+        inside, outside = (middle, outside) if bound(folder, middle) <= MOST_HUGEINT else (inside, middle)
+    assert inside > 1
+    return inside
+
+
 def the_scheme() -> Any:
     return scheme_of(KINDS | dict.fromkeys(SCORES, "grouped"), "dip", SCORES)
 
@@ -59,11 +69,8 @@ def test_the_largest_numbers_are_exact_and_the_next_ones_refused(tmp_path: Path)
 
     The factor is the doubling that rounding may need (2n + d) and what a rule adds beside the largest product.
     """
-    inside, outside = 1, 10**7
-    while outside - inside > 1:
-        middle = (inside + outside) // 2
-        inside, outside = (middle, outside) if bound(tmp_path, middle) <= MOST_HUGEINT else (inside, middle)
-    assert inside > 1
+    inside = largest_inside(tmp_path)
+    outside = inside + 1
     pack = of_many_digits(inside)
     scored = checked(pack, CASES, tmp_path / "inside", SCORES)
     assert {row["price_class"] for row in scored.values()} == {"low", "high"}
@@ -96,4 +103,19 @@ def test_a_reference_near_nothing_is_refused_before_its_ratio_overflows(
         checked(pack, [case], tmp_path, scores)
     else:
         with pytest.raises(duckdb.Error), priced(region, [case], tmp_path / "r", scores=scores):
+            pass
+
+
+@pytest.mark.parametrize(
+    "share",
+    [{"method": "policy", "benefit": {"310": "0.8", "390": "0.7"}}, {"method": "ratio", "of": "region"}],
+)
+def test_the_digits_of_a_fund_share_count(tmp_path: Path, share: dict[str, Any]) -> None:
+    """By difference the largest numbers just fit; a benefit ratio or a sum of fees beside them no longer does."""
+    pack = of_many_digits(largest_inside(tmp_path))
+    assert not refused(write_pack(tmp_path / "difference", pack))
+    region = write_pack(tmp_path / "share", {**pack, "fund_share": [dated(**share)]})
+    assert refused(region)
+    if share["method"] == "policy":
+        with pytest.raises(duckdb.OutOfRangeException), priced(region, CASES, tmp_path / "r", scores=SCORES):
             pass

@@ -222,3 +222,14 @@ def test_an_own_coefficient_replaces_only_what_is_not_higher(
     # 800 × c × a points at 10.5 yuan
     points = 800 * Fraction(coefficient) * Fraction(auxiliary)
     assert row["standard_fen"] == half_away(points * 1050)
+
+
+def test_an_unknown_subtype_does_not_touch_what_is_paid_by_item(tmp_path: Path) -> None:
+    """A special rule pays the fee, so no auxiliary coefficient enters: 9000.00 and 9000 − 3600, not an empty price."""
+    by_item = {"name": "长期住院", "stay_ge": 60, "treatment": "by_item"}
+    region = write_pack(tmp_path / "p", dip_pack(special_rules=[dated(rules=[by_item])]))
+    cases = [Case("long", aux_e4=None, stay_days=60), Case("short", aux_e4=None)]
+    with priced(region, cases, tmp_path / "r", scores={"AA": "800"}) as run:
+        (row,) = run.scored().values()
+        assert (row["case_id"], row["standard_fen"], row["fund_fen"]) == ("long", 900_000, 540_000)
+        assert [(late["case_id"], late["code"]) for late in run.late] == [("short", "no_coefficient")]

@@ -42,6 +42,10 @@ REFUSED: dict[str, tuple[dict[str, Any], Case, str]] = {
         points_pack(off_path=[dated(ungrouped={"treatment": "fixed_amount", "yuan": {"一级": "9"}})]), Case("one", "0000"), "no_amount"),
     "no fee to share the fund by": (
         points_pack(fund_share=[dated(method="ratio", of="case")]), Case("one", "BB", 0, 0), "no_fee"),
+    "no fee of its own beside a share of the hospital": (
+        points_pack(fund_share=[dated(method="ratio", of="hospital")]), Case("one", "BB", 0, 0, "H1"), "no_fee"),
+    "separately paid items above the whole fee": (
+        points_pack(separate_items=[dated(share="0.6")]), Case("one", separate_items_fen=900_001), "separate_over_total"),
     "a place out of scope": (
         points_pack(scope=[dated(rules=[{"name": "异地", "place": ["outside"], "treatment": "exclude"}])]),
         Case("one", place="outside"), "out_of_scope"),
@@ -128,6 +132,13 @@ UNREADABLE: dict[str, tuple[dict[str, Any], Printed, str]] = {
     "a rule that would change the weight": (rule(stay_ge=60, treatment="fixed_weight", weight="0.2"), PRINTED, "不能改权重"),
     "a rule without condition": (rule(treatment="by_item"), PRINTED, "没有写条件"),
     "a share that by_item ignores": (rule(stay_ge=60, treatment="by_item", share="0.8"), PRINTED, "by_item 不用 share"),
+    "a condition said twice": (rule(x_ge="2", x_gt="3", treatment="by_item"), PRINTED, "x_ge 与 x_gt 只能写一个"),
+    "a share that a cap ignores": (
+        banded(points_pack(), band("cap", "2", True, share="0.7")), PRINTED, "cap 不用 share"),
+    "a base that a cap ignores": (banded(points_pack(), band("cap", "2", True, base="1.7")), PRINTED, "cap 不用 base"),
+    "a last bound for some levels alone": (
+        {**points_pack(), "ratio": [dated(reference="without_coefficient", **RATIO, beyond=band("as_normal", "5", True, level="二级"))]},
+        PRINTED, "beyond 对所有病组、级别相同"),
     "an affine rule that says nothing": (rule(stay_ge=60, treatment="affine"), PRINTED, "affine 须写"),
     "a ratio of whom": (points_pack(fund_share=[dated(method="ratio")]), PRINTED, "ratio 须写 of"),
     "a policy without benefit": (points_pack(fund_share=[dated(method="policy")]), PRINTED, "policy 须写 benefit"),

@@ -80,7 +80,15 @@ class Hostile:
         return target
 
 
-DIP_ALONE = {"no_coefficient", "no_reference", "no_amount", "no_fee", "out_of_scope", "case_review"}
+DIP_ALONE = {
+    "no_coefficient",
+    "no_reference",
+    "no_amount",
+    "no_fee",
+    "separate_over_total",
+    "out_of_scope",
+    "case_review",
+}
 
 
 @pytest.fixture(scope="module")

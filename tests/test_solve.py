@@ -6,6 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from pipeline.errors import UsageMistake
 from pipeline.solve import solve
 from tests.conftest import Finished, in_process
 from tests.pricing_fixtures import Case, dated, plain_pack, priced, write_pack
@@ -47,6 +50,30 @@ def test_point_value_by_difference(tmp_path: Path) -> None:
         tmp_path, 100, "1", Case("one", "AA", 100_000, 60_000), {"method": "difference"}, fund_fen=30_000
     )
     assert one.value == 7
+
+
+def test_the_multiplier_of_the_rates_leaves_the_hospital_part_of_the_fee_alone(tmp_path: Path) -> None:
+    """High case at S·(1 + 0.7·(x − 2)) = −0.4·S + 0.7·F: S 1000, F 3000 → 1700. Rates × 1.1 pay −440 + 2100 = 1660."""
+    high = {"threshold": "2", "inclusive": True, "family": "excess_share", "share": "0.7"}
+    pack = plain_pack(
+        rates=[dated(values={"310": {"二级": "1000"}})], coefficients=[dated(by_level={"二级": "1"})],
+        ratio=[dated(reference="with_coefficient", low={"threshold": "0.4", "inclusive": True, "family": "actual"}, high=[high])],
+    )  # fmt: skip
+    with priced(
+        write_pack(tmp_path / "pack", pack, {"AA": "1"}),
+        [Case("high", "AA", 300_000, 300_000)],
+        tmp_path / "run",
+    ):
+        (tmp_path / "run" / "manifest.json").write_text("{}", encoding="utf-8")
+    (one,) = solve(tmp_path / "run", {"310": 166_000}, {})
+    assert one.value == Fraction(11, 10)
+
+
+def test_a_fund_that_floors_negative_cases_cannot_be_solved(tmp_path: Path) -> None:
+    """With `negative: zero` the fund is no straight line in the point value."""
+    with pytest.raises(UsageMistake, match="负数记零"):
+        solved_of(tmp_path, 100, "1", Case("one", "AA", 100_000, 60_000), {"method": "difference", "negative": "zero"},
+                  fund_fen=30_000)  # fmt: skip
 
 
 def test_what_cannot_be_solved_is_one_sentence(tmp_path: Path, finished: Finished) -> None:

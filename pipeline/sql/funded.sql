@@ -1,6 +1,7 @@
 -- funded: one row per priced discharge (grain: input_row), with what the fund owes of its unrounded standard.
 -- DESIGN §6: difference S − (F − recorded fund); ratio S × fund share; policy max(0, S − own parts) × benefit ratio.
--- Separately paid items come beside it. Where every case of a unit was reversed no share is left and none is owed.
+-- Separately paid items come beside it. No case without a fee is paid by ratio, so a unit whose fees sum to nothing has
+-- had all its cases taken back: then 0 and its negative cancel whatever the share was.
 SELECT p.*,
     CASE WHEN fund_method = 'ratio' THEN CASE WHEN p.fund_of = 'case' THEN pool_fund_fen ELSE s.share_num END::BIGINT END
         AS share_fund_fen,

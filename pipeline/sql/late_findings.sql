@@ -5,6 +5,7 @@ SELECT input_row, case_id, hospital_id, refusal AS code,
         WHEN 'no_rate' THEN 'insurance_type'
         WHEN 'out_of_scope' THEN 'place'
         WHEN 'no_fee' THEN 'total_fee_fen'
+        WHEN 'separate_over_total' THEN 'separate_items_fen'
         ELSE 'group_code'
     END AS "column",
     CASE refusal
@@ -14,6 +15,7 @@ SELECT input_row, case_id, hospital_id, refusal AS code,
         WHEN 'no_amount' THEN hospital_id || '、' || group_code
         WHEN 'out_of_scope' THEN hospital_id
         WHEN 'no_fee' THEN CAST(total_fee_fen AS VARCHAR)
+        WHEN 'separate_over_total' THEN CAST(separate_items_fen - total_fee_fen AS VARCHAR)
         ELSE group_code
     END AS value
 FROM priced WHERE refusal IS NOT NULL

@@ -45,6 +45,7 @@ SELECT * EXCLUDE (known_num, plain_num, own_num, aux_num, aux_subtype, own_subty
         OR own_num::HUGEINT * auxiliary_unit >= plain_num::HUGEINT * aux_num) AS own_counts,
     plain_num IS NOT NULL OR own_counts AS coefficient_known,
     CASE WHEN own_counts THEN own_num ELSE coalesce(plain_num, coefficient_unit) END AS coefficient_num,
-    CASE WHEN own_counts THEN auxiliary_unit ELSE aux_num END AS auxiliary_num,
+    -- An unknown one refuses the case wherever it would enter (subtype_unknown); by item it does not.
+    CASE WHEN own_counts THEN auxiliary_unit ELSE coalesce(aux_num, auxiliary_unit) END AS auxiliary_num,
     CASE WHEN own_counts THEN own_subtype ELSE aux_subtype END AS subtype
 FROM looked_up

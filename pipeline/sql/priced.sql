@@ -16,18 +16,19 @@ WITH parts AS (
 terms_of_points AS (
     SELECT *,
         standard_e4 * coefficient_num * value_top AS standard_top,
-        value_e4 * coefficient_unit::HUGEINT * value_top
-            + CASE WHEN points_e4 = 0 THEN 0::HUGEINT ELSE
-                points_e4 * fee_fen::HUGEINT * q_den * value_unit
-                * (CASE WHEN auxiliary_power = 1 THEN auxiliary_num ELSE auxiliary_unit END)
-                * (CASE coefficient_power WHEN 1 THEN coefficient_num WHEN 0 THEN coefficient_unit
-                                          ELSE coefficient_unit * coefficient_unit::HUGEINT END)
-              END AS beside_top
+        CASE WHEN points_e4 = 0 THEN 0::HUGEINT ELSE
+            points_e4 * fee_fen::HUGEINT * q_den * value_unit
+            * (CASE WHEN auxiliary_power = 1 THEN auxiliary_num ELSE auxiliary_unit END)
+            * (CASE coefficient_power WHEN 1 THEN coefficient_num WHEN 0 THEN coefficient_unit
+                                      ELSE coefficient_unit * coefficient_unit::HUGEINT END)
+        END AS of_fee_top,
+        value_e4 * coefficient_unit::HUGEINT * value_top + of_fee_top AS beside_top,
+        floored AND beside_top <= 0 AS floored_away
     FROM parts
 ),
 amounts AS (
     SELECT *,
-        standard_top + (CASE WHEN floored THEN greatest(0::HUGEINT, beside_top) ELSE beside_top END)
+        standard_top + (CASE WHEN floored_away THEN 0::HUGEINT ELSE beside_top END)
             + item_points_e4 * scale AS points_top,
         scale * 10000 AS points_bottom,
         scale * 10000 * price_unit AS amount_bottom,
@@ -41,11 +42,14 @@ SELECT -- texts with few values as the numbers of score.py
     principal_dx::dx_code AS principal_dx, terms_id::terms_name AS terms_id, mdc, dip_kind,
     group_code::group_name AS group_code, status, refusal, 1 AS case_count,
     weight_num, rate_num, price_num, q_num, q_den, coefficient_num, auxiliary_num, subtype, is_base, budget_line,
-    price_class, rule_id::rule_name AS rule_id, family::family_name AS family, total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen,
-    reference_fen, ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
+    price_class, rule_id::rule_name AS rule_id, family::family_name AS family,
+    total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen, reference_fen, ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
     CASE WHEN c.by_points AND has_price
          THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
-    CASE WHEN has_price THEN half_away(apart_top, amount_bottom)::BIGINT END AS apart_fen,
+    -- What does not move with the point value, or with the rates: a share of the fee moves with points alone.
+    CASE WHEN has_price THEN half_away(
+        apart_top + CASE WHEN c.by_points OR floored_away THEN 0::HUGEINT ELSE of_fee_top * price_num END,
+        amount_bottom)::BIGINT END AS apart_fen,
     CASE WHEN has_price THEN half_away(amount_top, amount_bottom)::BIGINT END AS standard_fen,
     CASE WHEN has_price
          THEN half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT END AS separate_fen

@@ -24,6 +24,7 @@ SELECT l.* EXCLUDE (path, out_of_scope, awaits_review, subtype_unknown, coeffici
     CASE
         WHEN l.terms_id IS NULL THEN 'no_terms'
         WHEN out_of_scope THEN 'out_of_scope'
+        WHEN l.separate_items_fen > l.total_fee_fen THEN 'separate_over_total'
         WHEN l.rate_num IS NULL THEN 'no_rate'
         WHEN awaits_review THEN 'case_review'
         WHEN l.path IS NULL OR (coalesce(r.needs_weight, classed) AND coalesce(l.weight_num, 0) = 0) THEN 'no_weight'
@@ -31,7 +32,7 @@ SELECT l.* EXCLUDE (path, out_of_scope, awaits_review, subtype_unknown, coeffici
         WHEN r.needs_coefficient AND (NOT coefficient_known OR subtype_unknown) THEN 'no_coefficient'
         WHEN r.points_e4 <> 0 AND r.family <> 'share_of_benchmark' AND coalesce(l.q_num, 0) <= 0 THEN 'no_reference'
         WHEN r.of_item AND a.item_fen IS NULL AND b.from_day IS NULL THEN 'no_amount'
-        WHEN fund_of = 'case' AND l.total_fee_fen = 0 THEN 'no_fee'
+        WHEN fund_method = 'ratio' AND l.total_fee_fen = 0 THEN 'no_fee' -- then no unit's fees sum to nothing
         WHEN r.rule_id IS NULL THEN 'no_amount'
     END AS refusal
 FROM (SELECT *, greatest(1, stay_days) AS days FROM led) l

@@ -8,7 +8,7 @@ SELECT s.insurance_type,
     sum(s.apart_fen)::DECIMAL(38, 0) AS apart_fen, sum(s.separate_fen)::DECIMAL(38, 0) AS separate_fen,
     sum(s.total_fee_fen)::DECIMAL(38, 0) AS total_fee_fen, sum(s.pool_fund_fen)::DECIMAL(38, 0) AS pool_fund_fen,
     min(r.fund_method) AS fund_method, max(r.fund_method) AS other_method,
-    coalesce(max(r.fund_of), '') AS fund_of
+    coalesce(max(r.fund_of), '') AS fund_of, bool_and(r.negative_kept) AS negative_kept
 FROM scored s
 JOIN rules_used r USING (rule_id)
 GROUP BY ALL

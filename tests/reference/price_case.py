@@ -94,6 +94,10 @@ def judged(
     scope = first_met(_rules(law["scope"]), {**_BLANK, **case}, {})
     if scope and scope["treatment"] == "exclude":
         return "out_of_scope"
+    apart = law["separate_items"]
+    separate = Fraction(case.get("separate_items_fen") or 0) if apart else Fraction(0)
+    if separate > case["total_fee_fen"]:
+        return "separate_over_total"
     base = _base(law["base_groups"], case["drg"], printed)
     prices = _prices(law, method, pack["levels"], level, case, base)
     plain, c = _coefficient(law, level, case, base, printed)
@@ -102,8 +106,6 @@ def judged(
     rate, reference_price, point_value = prices
     treatment = treatment_of(law, case["drg"], case["status"])
     weight = _weight(weights, law, printed, treatment, level, case)
-    apart = law["separate_items"]
-    separate = Fraction(case.get("separate_items_fen") or 0) if apart else Fraction(0)
     by_group = treatment is None or treatment.get("classes", False)
     c_known, coefficient, auxiliary = _subtypes(c, by_group and weight is not None, method, case)
     standing = Standing(
@@ -126,7 +128,7 @@ def judged(
     if isinstance(paid, str):
         return paid
     price_class, rule, what = paid
-    if law["fund_share"].get("of") == "case" and case["total_fee_fen"] == 0:
+    if law["fund_share"]["method"] == "ratio" and case["total_fee_fen"] == 0:
         return "no_fee"
     amount = what.amount(standing.point_value)
     beside = half_away(separate * Fraction(apart["share"])) if apart else 0
