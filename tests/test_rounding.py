@@ -48,7 +48,7 @@ def test_half_away(con: duckdb.DuckDBPyConnection, numerator: int, denominator: 
 
 
 def test_half_away_to_the_end_of_its_range(con: duckdb.DuckDBPyConnection) -> None:
-    """38 digits: 2n + d should fit HUGEINT; beyond, the exact number or an error, never a wrapped or guessed one."""
+    """38 digits: 2n + d must fit HUGEINT; beyond, an error and never a wrapped number."""
     e25, e37 = 10**25, 10**37
     for numerator in (8 * e37, -8 * e37, 8 * e37 - e25 // 2, 5 * e37 + e25 // 2, -(5 * e37 + e25 // 2)):
         assert rounded(con, numerator, e25) == half_away(Fraction(numerator, e25))
@@ -56,21 +56,44 @@ def test_half_away_to_the_end_of_its_range(con: duckdb.DuckDBPyConnection) -> No
     for _ in range(200):
         numerator, denominator = luck.randint(-8 * e37, 8 * e37), luck.choice((10**4, 10**8, e25, 37, 2))
         assert rounded(con, numerator, denominator) == half_away(Fraction(numerator, denominator))
-    assert rounded(con, LARGEST // 2 + 1, e25) == half_away(Fraction(LARGEST // 2 + 1, e25))
-    with pytest.raises(
-        duckdb.OutOfRangeException
-    ):  # half of an odd number of 38 digits: no guess can be proved
-        rounded(con, LARGEST, 2)
+    with pytest.raises(duckdb.OutOfRangeException):
+        rounded(con, LARGEST // 2 + 1, e25)
 
 
-def test_a_guess_that_misses_the_tie_is_not_kept(con: duckdb.DuckDBPyConnection) -> None:
-    """One below, at and above a half: a DOUBLE holds 16 digits and cannot tell these apart, the integers can."""
+def test_a_tie_is_told_from_its_neighbours(con: duckdb.DuckDBPyConnection) -> None:
+    """One below, at and above a half: a DOUBLE holds 16 digits and could not tell these apart."""
     e25 = 10**25
     for quotient in (0, 1, 7, 815_559, 10**12 - 1):
         for step in (-1, 0, 1):
             numerator = quotient * e25 + e25 // 2 + step
             assert rounded(con, numerator, e25) == quotient + (step >= 0)
             assert rounded(con, -numerator, e25) == -(quotient + (step >= 0))
+
+
+def test_a_share_is_rounded_once_from_the_unrounded_amount(con: duckdb.DuckDBPyConnection) -> None:
+    """top / bottom × num / den against fractions, ties and negatives among them; top × num would not fit 38 digits."""
+    luck = random.Random(7)
+    cases = [
+        (10**37, 10**25, 10**14 + 1, 10**15),
+        (5 * 10**24, 10**25, 1, 1),
+        (-5 * 10**24, 10**25, 1, 1),
+        (1, 2, 1, 1),
+    ]
+    cases += [
+        (
+            luck.randint(-(10**36), 10**36),
+            10 ** luck.randint(0, 22),
+            luck.randint(0, 10**15),
+            luck.randint(1, 10**15),
+        )
+        for _ in range(300)
+    ]
+    for top, bottom, num, den in cases:
+        text = f"SELECT shared({top}::HUGEINT, {bottom}::HUGEINT, {num}::HUGEINT, {den}::HUGEINT)"
+        if abs(top) // bottom * num < 2**125:
+            assert con.sql(text).fetchall() == [(half_away(Fraction(top, bottom) * Fraction(num, den)),)], (
+                text
+            )
 
 
 def test_a_reversal_is_the_exact_negative(con: duckdb.DuckDBPyConnection) -> None:
