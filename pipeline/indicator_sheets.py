@@ -24,7 +24,7 @@ _INDICATORS = [
     Field("cases", "病例数", "count", 8), Field("cmi", "病例组合指数（CMI）", "weight", 10),
     Field("cost_index", "费用消耗指数", "weight", 8), Field("time_index", "时间消耗指数", "weight", 8),
     Field("mean_fee_fen", "例均费用", "money", 10), Field("mean_stay", "平均住院日", "ratio", 8),
-    Field("drug_share", "药品费占比", "percent", 8), Field("consumable_share", "耗材费占比", "percent", 8),
+    Field("drug_share", "药品费占比", "permille", 8), Field("consumable_share", "耗材费占比", "permille", 8),
     Field("low_share", "低倍率占比", "percent", 8), Field("high_share", "高倍率占比", "percent", 8),
 ]  # fmt: skip
 _PACE = [
@@ -80,8 +80,8 @@ def statement_lines(figures: Figures | None, hospital_id: str = REGION) -> list[
         Line("时间消耗指数", "time_index", "weight", "同病组的全区平均住院日为 1"),
         Line("例均费用", "mean_fee_fen", "money", "({total_fee_fen}) ÷ ({cases})"),
         Line("平均住院日（天）", "mean_stay", "ratio"),
-        Line("药品费占比", "drug_share", "percent"),
-        Line("耗材费占比", "consumable_share", "percent"),
+        Line("药品费占比", "drug_share", "permille"),
+        Line("耗材费占比", "consumable_share", "permille"),
     ]
     lines = [Added(Line("四、运行指标"), {}), *_filled(named, rows)]
     pace = {kind: row for kind, row in rows.items() if row.get("gone") is not None}
@@ -168,6 +168,7 @@ def write_figures(book: Book, heading: Heading, payment: pl.DataFrame, figures: 
         )
         line = {**rows[hospital_id, kind], "hospital_name": None, "level": None, **named}
         line["insurance_name"] = types.get(kind, kind)
+        line["gone"] = line.get("gone") if line.get("used") is not None else None  # nothing to set it beside
         sheet.total(line, fields, "total" if REGION in (hospital_id, kind) else "body")
     for text in _notes(figures, rows.get((REGION, ALL_TYPES), {})):
         sheet.note(worded(text, heading.kind))

@@ -25,7 +25,7 @@ from pipeline.words import worded, yuan_text
 from pipeline.write import appearing
 
 Kind = Literal[
-    "text", "prose", "index", "count", "money", "weight", "ratio", "percent", "day", "level", "watch", "alarm"
+    "text", "prose", "index", "count", "money", "weight", "ratio", "percent", "permille", "day", "level", "watch", "alarm"
 ]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]
@@ -47,6 +47,7 @@ _KINDS: dict[Kind, dict[str, Any]] = {
     "weight": {"num_format": "#,##0.0000"},
     "ratio": {"num_format": "0.00"},
     "percent": {"num_format": "0.00%"},
+    "permille": {"num_format": "0.0%"},
     "day": {"num_format": "yyyy-mm-dd", "align": "center"},
     "level": {"num_format": "@", "align": "center"},
     "watch": {"num_format": "@", "align": "center", "bg_color": "#FFE699"},
