@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sys
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ import pytest
 from pipeline.cli import main
 from pipeline.pack import Dated, Pack
 from pipeline.price_tables import price_of_group, price_of_hospital, price_tables, units_of
+from pipeline.problem import Problem
 from pipeline.region import FOREVER, load_region, region_names
 from pipeline.region_check import check_region
 from pipeline.run import terms_and_schemes
 from pipeline.terms import resolve
-from tests.region_pack_slips import CHECKED, SLIPS, copied, edit, pack
+from tests.region_pack_slips import CHECKED, SLIPS, WARNED, copied, edit, pack
 
 DAY = dt.timedelta(days=1)
 
@@ -134,6 +136,25 @@ def test_check_finds_what_would_pay_wrongly(
     assert code == 10
     errors = [line for line in said.splitlines() if line.startswith("[错误]")]
     assert any(all(text in line for text in wanted) for line in errors), said
+
+
+@pytest.mark.parametrize("what", WARNED)
+def test_check_tells_a_person_what_to_look_at(tmp_path: Path, what: str) -> None:
+    """Exactly this warning, beside those of the unbroken pack; a date before it tells the interval."""
+    break_it, wanted = WARNED[what]
+    usual = {one.message for one in demo_problems()}
+    folder = copied(tmp_path)
+    break_it(folder)
+    region = load_region(f"{folder}/")
+    problems = check_region(region, *terms_and_schemes(region))
+    assert {one.severity for one in problems} == {"warning"}
+    assert {one.message for one in problems} - usual == {wanted}
+
+
+@cache
+def demo_problems() -> tuple[Problem, ...]:
+    region = load_region("demo-rate")
+    return tuple(check_region(region, *terms_and_schemes(region)))
 
 
 def test_a_payment_below_nothing_by_the_coefficient_is_found(tmp_path: Path) -> None:
