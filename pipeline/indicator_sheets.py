@@ -21,7 +21,7 @@ _WHO = [
     Field("level", "级别", "text", 6), Field("insurance_name", "险种", "text", 6),
 ]  # fmt: skip
 _INDICATORS = [
-    Field("cases", "病例数", "count", 8), Field("cmi", "病例组合指数（CMI）", "weight", 10),
+    Field("cases", "病例数", "count", 8), Field("cmi", "病例组合指数（CMI）", "weight", 13),
     Field("cost_index", "费用消耗指数", "weight", 8), Field("time_index", "时间消耗指数", "weight", 8),
     Field("mean_fee_fen", "例均费用", "money", 10), Field("mean_stay", "平均住院日", "ratio", 8),
     Field("drug_share", "药品费占比", "permille", 8), Field("consumable_share", "耗材费占比", "permille", 8),

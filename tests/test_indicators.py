@@ -33,9 +33,7 @@ class Billed(Case):
     consumable_fee_fen: int | None = None
 
 
-def region_of(
-    folder: Path, budgets: Sequence[str] = (), own: Sequence[str] = (), **changes: Any
-) -> Region:
+def region_of(folder: Path, budgets: Sequence[str] = (), own: Sequence[str] = (), **changes: Any) -> Region:
     """A pack with pace and budgets: lines `type,year,fund,version`, and `hospital,type,year,fund`."""
     write_pack(folder, plain_pack(**{"pace": [PACE], **changes}), WEIGHTS)
     for name, header, lines in (
@@ -49,7 +47,10 @@ def region_of(
 
 @contextmanager
 def settled(
-    folder: Path, cases: Sequence[Case], region: Region | None = None, earlier: Sequence[tuple[str, str, str, int]] = ()
+    folder: Path,
+    cases: Sequence[Case],
+    region: Region | None = None,
+    earlier: Sequence[tuple[str, str, str, int]] = (),
 ) -> Iterator[Priced]:
     """A settled October; `earlier` are (hospital, insurance type, month, fund in fen) of published months."""
     with priced(region or region_of(folder / "pack"), cases, folder / "run") as run:
@@ -69,7 +70,11 @@ def by_key(run: Priced, table: str) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 # K01: weight, fee, days, and the region's mean fee and days of the group.
-K01 = (("1.2", 12_000, 6, 10_000, 8), ("0.8", 7_000, 9, 8_000, Decimal("7.5")), ("2.5", 30_000, 12, 25_000, 12))
+K01 = (
+    ("1.2", 12_000, 6, 10_000, 8),
+    ("0.8", 7_000, 9, 8_000, Decimal("7.5")),
+    ("2.5", 30_000, 12, 25_000, 12),
+)
 K01_SAYS = {"CMI": "1.5000", "feeIndex": "1.0917", "timeIndex": "0.9833"}
 
 
@@ -125,7 +130,20 @@ def test_a_reversal_takes_its_original_out_and_groups_without_a_mean_are_counted
              "consumable_share_e3", "cost_cases", "cost_left_out_groups", "time_cases", "time_left_out_groups")  # fmt: skip
     h1 = (4, Decimal("0.8500"), 10_000, 7_500, 30_675, 525, 233, 140, 3, 0, 2, 1)
     h2 = (1, Decimal("1.2000"), 10_000, 15_000, 20_000, 1_200, None, None, 1, 0, 1, 0)
-    region = (5, Decimal("0.9200"), 10_000, 10_000, 28_540, 660, 233, 140, 4, 0, 3, 1)  # 1427 yuan and 33 days in 5 cases
+    region = (
+        5,
+        Decimal("0.9200"),
+        10_000,
+        10_000,
+        28_540,
+        660,
+        233,
+        140,
+        4,
+        0,
+        3,
+        1,
+    )  # 1427 yuan and 33 days in 5 cases
     assert {key: tuple(row[name] for name in names) for key, row in found.items()} == {
         ("", ""): region, ("", "310"): h1, ("", "390"): h2,
         ("H1", ""): h1, ("H1", "310"): h1, ("H2", ""): h2, ("H2", "390"): h2,
@@ -144,7 +162,13 @@ def test_a_group_whose_cases_cost_nothing_has_no_yardstick(tmp_path: Path) -> No
 def test_shares_of_low_and_high_cases_are_those_of_the_payment_table(tmp_path: Path) -> None:
     """Rate 9575.25 × 0.92 × 1.2 = 10571.08 a case of AA: 100 yuan is low, 40,000 high; one of two lows is taken back."""
     low = Case("l1", total_fee_fen=10_000, pool_fund_fen=0)
-    cases = [low, replace(low, case_id="l2"), low.reversed_by("r"), Case("h", "AA", 4_000_000, 0), Case("n", "AA", 1_000_000, 0)]
+    cases = [
+        low,
+        replace(low, case_id="l2"),
+        low.reversed_by("r"),
+        Case("h", "AA", 4_000_000, 0),
+        Case("n", "AA", 1_000_000, 0),
+    ]
     with settled(tmp_path, cases) as run:
         row = by_key(run, "indicators")["H2", "310"]
         paid = run.rows("hospital_payment")[0]
@@ -204,7 +228,10 @@ NINE = tuple(f"2025-0{month}" for month in range(1, 10))
 def spent(total: int, months: Sequence[str] = NINE) -> list[tuple[str, str, str, int]]:
     """Earlier months after which H2's year stands at `total` fen, this month's one case included."""
     rest = total - FUND
-    return [("H2", "310", months[0], rest - len(months) + 1), *(("H2", "310", month, 1) for month in months[1:])]
+    return [
+        ("H2", "310", months[0], rest - len(months) + 1),
+        *(("H2", "310", month, 1) for month in months[1:]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +258,11 @@ def test_months_that_are_missing_are_no_good_news(tmp_path: Path) -> None:
         with settled(tmp_path / level, [Case("a")], region, spent(total, NINE[1:])) as run:
             assert pace_of(run, "months", "months_counted", "level")["", "310"] == (10, 9, level)
     with settled(tmp_path / "alone", [Case("a")], region) as run:
-        assert pace_of(run, "fund_so_far_fen", "months_counted", "level")["", "310"] == (FUND, 1, "incomplete")
+        assert pace_of(run, "fund_so_far_fen", "months_counted", "level")["", "310"] == (
+            FUND,
+            1,
+            "incomplete",
+        )
 
 
 def test_only_earlier_months_of_the_same_year_count(tmp_path: Path) -> None:
@@ -291,7 +322,9 @@ def test_without_budgets_nothing_breaks_and_without_pace_nothing_is_judged(tmp_p
         (dated(watch_over="5", alarm_over="10"), "超出可精确计算的上限 1"),
     ],
 )
-def test_a_pace_that_says_nothing_clear_is_refused(tmp_path: Path, pace: dict[str, Any], message: str) -> None:
+def test_a_pace_that_says_nothing_clear_is_refused(
+    tmp_path: Path, pace: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         region_of(tmp_path, pace=[pace])
     assert message in str(caught.value) and "region.yaml" in str(caught.value)
@@ -314,11 +347,17 @@ def test_a_hospital_budget_that_would_be_misread_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         region_of(tmp_path, own=lines)
-    assert message in str(caught.value) and "hospital_budgets.csv" in str(caught.value) and "请" in str(caught.value)
+    assert (
+        message in str(caught.value)
+        and "hospital_budgets.csv" in str(caught.value)
+        and "请" in str(caught.value)
+    )
 
 
 def test_a_hospital_budget_without_a_source_is_refused(tmp_path: Path) -> None:
     region_of(tmp_path)
-    (tmp_path / "hospital_budgets.csv").write_text("hospital_id,insurance_type,year,fund,source\nH1,310,2025,1,无\n")
+    (tmp_path / "hospital_budgets.csv").write_text(
+        "hospital_id,insurance_type,year,fund,source\nH1,310,2025,1,无\n"
+    )
     with pytest.raises(ConfigurationError, match="source 至少写 4 个字"):
         load_region(f"{tmp_path}/")
