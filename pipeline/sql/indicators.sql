@@ -1,7 +1,8 @@
 -- indicators: one row per hospital and insurance type (grain: hospital_id, insurance_type); '' is all of them together,
 -- so that ('', '') is the region. Reversals take their originals out: cases −1, fee and days with the sign turned.
--- CHS-DRG 分组与付费技术规范（2019 年）：CMI = Σ weight ÷ cases, of all cases; 费用消耗指数 = Σ over the groups of (the
--- hospital's mean fee ÷ the region's mean fee of the group) × its cases, ÷ Σ its cases; 时间消耗指数 the same with days.
+-- CHS-DRG 分组与付费技术规范（2019 年）：CMI = Σ weight ÷ cases, of all cases. As DRG performance is usually measured
+-- (vector K01): 费用消耗指数 = Σ over the groups of (the hospital's mean fee ÷ the region's mean fee of the group) × its
+-- cases, ÷ Σ its cases; 时间消耗指数 the same with days.
 -- The region's mean is that of this run over all insurance types, so that one group has one yardstick. Only `grouped`
 -- cases count: what was not grouped is no group that a mean could stand for.
 -- Digits: a group's part, mean ÷ mean × cases = fee × N ÷ Σ fee (N, Σ fee: the region's), is kept to nine digits, the
@@ -40,8 +41,8 @@ of_region AS (
 ),
 parts AS (
     SELECT g.*,
-        coalesce(g.is_grouped AND r.cases > 0 AND r.fee_fen > 0, false) AS has_cost,
-        coalesce(g.is_grouped AND r.cases > 0 AND r.stay_days > 0, false) AS has_time,
+        coalesce(r.cases > 0 AND r.fee_fen > 0, false) AS has_cost,
+        coalesce(r.cases > 0 AND r.stay_days > 0, false) AS has_time,
         g.is_grouped AND (g.cases <> 0 OR g.fee_fen <> 0 OR g.stay_days <> 0) AS counts,
         CASE WHEN has_cost THEN half_away(g.fee_fen * r.cases * 1000000000, r.fee_fen) END AS cost_e9,
         CASE WHEN has_time THEN half_away(g.stay_days * r.cases * 1000000000, r.stay_days) END AS time_e9
