@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -53,8 +54,13 @@ def yardstick(
     period: str,
     repeated: np.ndarray,
     conflicting: np.ndarray,
+    closed_months: Sequence[str] = (),
+    paid: tuple[np.ndarray, tuple[str, ...]] | None = None,
 ) -> Yardstick:
-    """Resolve a region for one period. Code lists count as known where any scheme in use knows them."""
+    """Resolve a region for one period. Code lists count as known where any scheme in use knows them.
+
+    `closed_months`: published ones before the period; `paid`: rows paid in another month, sorted, and where.
+    """
     first, last = period_days(period)
     return Yardstick(
         dx=Vocabulary("dx_codes", tables.clinical_dx, _dx_traits(schemes, tables).__getitem__),
@@ -68,6 +74,8 @@ def yardstick(
         period_last=last,
         repeated=repeated,
         conflicting=conflicting,
+        closed=tuple(period_days(month) for month in closed_months),
+        **({"paid_rows": paid[0], "paid_where": paid[1]} if paid else {}),
     )
 
 
