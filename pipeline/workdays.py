@@ -162,9 +162,9 @@ def uncovered(calendar: Calendar, year: int) -> str:
 
 def how_to_cover(calendar: Calendar, year: int) -> str:
     """Which file to extend and what to write in it, as half a sentence."""
-    pack = calendar.pack_folder / PACK_FILE if calendar.pack_folder else f"地区文件夹的 {PACK_FILE}"
+    pack = f" {calendar.pack_folder / PACK_FILE}" if calendar.pack_folder else f"地区文件夹的 {PACK_FILE}"
     return (
-        f"请新建 {_national_file(calendar, year)}，或在 {pack} 中补写：表头 {','.join(COLUMNS)}，"
+        f"请新建 {_national_file(calendar, year)}，或在{pack} 中补写：表头 {','.join(COLUMNS)}，"
         f"一行 `{year},{PUBLISHED},全年,通知文号`，再逐日写放假（{OFF}）与调休上班（{WORK}），写法见 docs/calendar.md"
     )
 
