@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.entries import Closed, Coefficient, Dated, Multiple, Rate, Share, Weight
+from pipeline.entries import Closed, Coefficient, Dated, Multiple, Rate, Share, Weight, Yuan
 
 Mode = Literal["fixed", "floating", "elastic"]
 CATALOGUE = "catalogue"  # where a number stands in the DIP catalogue itself

@@ -55,7 +55,7 @@ def occupied(home: Path, region: str) -> Iterator[None]:
 
 def _sweep(home: Path) -> None:
     """Remove what a killed run left half made; the lock is held, so nobody is making it now."""
-    for left in [*home.glob("*/.*.part"), *home.glob("*/.spill-*")]:
+    for left in [*home.glob(".*.part"), *home.glob("*/.*.part"), *home.glob("*/.spill-*")]:
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -89,7 +89,7 @@ def prove_finished(folder: Path) -> dict[str, Any]:
 
 def write_manifest(
     folder: Path, identity: Identity, region: Region, schemes: Mapping[str, Scheme], totals: dict[str, Any],
-    laws: list[str],
+    laws: list[str], standing: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """`manifest.json`: what the run was made from, what it counted, and the hash of every file. No times."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
@@ -107,6 +107,7 @@ def write_manifest(
         "schemes": [
             {**scheme.described, "sha256": dict(identity.schemes)[key]} for key, scheme in schemes.items()
         ],
+        "standing": dict(standing),
         "totals": {
             name: str(value) if isinstance(value, Decimal) else value for name, value in totals.items()
         },
