@@ -39,7 +39,9 @@ def register_earlier(con: duckdb.DuckDBPyConnection, earlier: Sequence[Earlier])
         )
         return
     parquet_view(con, "earlier_scored", [one.folder / "scored.parquet" for one in earlier])
-    parquet_view(con, "earlier_case_payment", [one.folder / "case_payment.parquet" for one in earlier], filename=True)
+    parquet_view(
+        con, "earlier_case_payment", [one.folder / "case_payment.parquet" for one in earlier], filename=True
+    )
     con.execute(
         "CREATE OR REPLACE VIEW earlier_payments AS SELECT c.case_id, r.period, r.run_id "
         "FROM earlier_case_payment c JOIN earlier_runs r USING (filename) WHERE c.door = 'paid'"
@@ -72,7 +74,7 @@ def offer_again(con: duckdb.DuckDBPyConnection, source: Source, held: Path | Non
     again = spill / HELD
     store(con, "held_again", again)
     con.execute("CREATE OR REPLACE TABLE held_since AS SELECT case_id, held_since FROM held_again")
-    if not con.execute("SELECT count(*) FROM held_since").fetchone()[0]:  # type: ignore[index]
+    if not con.sql("SELECT case_id FROM held_since LIMIT 1").fetchall():
         return source
     more = open_source(again, source.columns)
     return replace(

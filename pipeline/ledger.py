@@ -40,7 +40,7 @@ class Ledger:
         with _failures(self.place), self._engine.begin() as con:
             yield con
 
-    def rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    def rows(self, query: sa.Executable) -> list[dict[str, Any]]:
         """Rows of a query as plain values."""
         with _failures(self.place), self._engine.connect() as con:
             return [dict(row) for row in con.execute(query).mappings()]
@@ -53,7 +53,7 @@ class Ledger:
                 sa.union_all(
                     sa.select(sa.func.max(tables.run.c.finished_at).label("at")),
                     sa.select(sa.func.max(tables.publication.c.published_at)),
-                )  # type: ignore[arg-type]
+                )
             )
             if row["at"]
         ]

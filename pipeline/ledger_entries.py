@@ -50,4 +50,6 @@ def enter_run(
             for place, one in enumerate(manifest["schemes"])
         ])  # fmt: skip
         columns = payment.select("hospital_id", "insurance_type", *RESULTS)
-        insert(con, tables.hospital_result, [{"run_id": run_id, **row} for row in columns.iter_rows(named=True)])
+        insert(
+            con, tables.hospital_result, [{"run_id": run_id, **row} for row in columns.iter_rows(named=True)]
+        )

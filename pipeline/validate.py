@@ -67,7 +67,9 @@ class Yardstick:
     repeated: np.ndarray  # input rows that repeat an earlier row, sorted
     conflicting: np.ndarray  # input rows that share a case_id but differ, sorted
     closed: tuple[tuple[dt.date, dt.date], ...] = ()  # published months before the period, first and last day
-    paid_rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # paid in another month, sorted
+    paid_rows: np.ndarray = field(
+        default_factory=lambda: np.empty(0, np.int64)
+    )  # paid in another month, sorted
     paid_where: tuple[str, ...] = ()  # month and run of each of them
 
 

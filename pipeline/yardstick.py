@@ -47,6 +47,9 @@ def months_of(text: str) -> list[str]:
     return months
 
 
+NOT_PAID = np.empty(0, np.int64)
+
+
 def yardstick(
     region: Region,
     schemes: list[Scheme],
@@ -55,7 +58,7 @@ def yardstick(
     repeated: np.ndarray,
     conflicting: np.ndarray,
     closed_months: Sequence[str] = (),
-    paid: tuple[np.ndarray, tuple[str, ...]] | None = None,
+    paid: tuple[np.ndarray, tuple[str, ...]] = (NOT_PAID, ()),
 ) -> Yardstick:
     """Resolve a region for one period. Code lists count as known where any scheme in use knows them.
 
@@ -75,7 +78,8 @@ def yardstick(
         repeated=repeated,
         conflicting=conflicting,
         closed=tuple(period_days(month) for month in closed_months),
-        **({"paid_rows": paid[0], "paid_where": paid[1]} if paid else {}),
+        paid_rows=paid[0],
+        paid_where=paid[1],
     )
 
 
