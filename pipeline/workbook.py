@@ -25,7 +25,19 @@ from pipeline.words import worded, yuan_text
 from pipeline.write import appearing
 
 Kind = Literal[
-    "text", "prose", "index", "count", "money", "weight", "ratio", "percent", "permille", "day", "level", "watch", "alarm"
+    "text",
+    "prose",
+    "index",
+    "count",
+    "money",
+    "weight",
+    "ratio",
+    "percent",
+    "permille",
+    "day",
+    "level",
+    "watch",
+    "alarm",
 ]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]

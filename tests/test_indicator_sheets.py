@@ -68,11 +68,20 @@ def pace(months_counted: int = 10, **budgets: tuple[int, str]) -> pl.DataFrame:
     )
 
 
+def paid(hospital_id: str, name: str) -> pl.DataFrame:
+    """A month's payment rows in which nothing came from earlier months."""
+    frame = payment(hospital_id, name)
+    nothing = [
+        pl.lit(0).alias(one) for one in ("carried_in_fen", "adjustment_in_fen") if one not in frame.columns
+    ]
+    return frame.with_columns(nothing)
+
+
 def hospital(path: Path, figures: Figures | None) -> Any:
     write_hospital_workbook(
         path,
         HEADING,
-        payment(),
+        paid("H001", "甲医院"),
         groups("H001"),
         priced(1),
         rejected(),
@@ -85,7 +94,7 @@ def hospital(path: Path, figures: Figures | None) -> Any:
 
 
 def region(path: Path, figures: Figures) -> Any:
-    both = pl.concat([payment("H002", "乙医院"), payment("H001", "甲医院")])
+    both = pl.concat([paid("H002", "乙医院"), paid("H001", "甲医院")])
     write_region_workbook(
         path, HEADING, both, groups("H001", "H002"), rejected(), balance(), alliances(), figures
     )

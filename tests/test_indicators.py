@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.earlier import Earlier, register_earlier
 from pipeline.errors import ConfigurationError
 from pipeline.indicate import EARLIER_MONTHS
 from pipeline.region import Region, load_region
@@ -271,6 +273,31 @@ def test_only_earlier_months_of_the_same_year_count(tmp_path: Path) -> None:
     earlier = [("H2", "310", month, 7) for month in ("2024-12", "2025-09", "2025-10", "2025-11", "2026-01")]
     with settled(tmp_path, [Case("a")], region, earlier) as run:
         assert pace_of(run, "fund_so_far_fen", "months_counted")["", "310"] == (FUND + 7, 2)
+
+
+def test_published_months_reach_the_pace(tmp_path: Path) -> None:
+    """Two folders of published months as a run registers them: 3 yuan in January, 4 in September, this month's case."""
+    region = region_of(tmp_path / "pack", ["310,2025,1000000,1"])
+    months = []
+    for period, fund in (("2025-01", 300), ("2025-09", 400)):
+        folder = tmp_path / period
+        folder.mkdir()
+        months.append(Earlier(period, "run", folder))
+        row = {
+            "hospital_id": "H2",
+            "insurance_type": "310",
+            "cases": 1,
+            "total_fee_fen": 9,
+            "pool_fund_fen": 9,
+            "fund_fen": fund,
+        }
+        pq.write_table(pa.Table.from_pylist([row]), folder / "hospital_payment.parquet")
+        for name in ("case_payment", "scored"):
+            pq.write_table(pa.table({"case_id": ["x"], "door": ["paid"]}), folder / f"{name}.parquet")
+    with priced(region, [Case("a")], tmp_path / "run") as run:
+        register_earlier(run.con, months)
+        run.settled()
+        assert pace_of(run, "fund_so_far_fen", "months_counted")["", "310"] == (FUND + 700, 3)
 
 
 def test_a_hospital_stands_beside_its_own_budget_or_the_regions_fund(tmp_path: Path) -> None:
