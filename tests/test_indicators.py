@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ import pytest
 
 from pipeline.earlier import Earlier, register_earlier
 from pipeline.errors import ConfigurationError
-from pipeline.indicate import EARLIER_MONTHS
+from pipeline.indicate import EARLIER_MONTHS, indicate
 from pipeline.region import Region, load_region
 from tests.indicator_twin import indicators
 from tests.pricing_fixtures import Case, Priced, dated, plain_pack, priced, write_pack
@@ -57,11 +58,20 @@ def settled(
     """A settled October; `earlier` are (hospital, insurance type, month, fund in fen) of published months."""
     with priced(region or region_of(folder / "pack"), cases, folder / "run") as run:
         if earlier:
-            names = ("hospital_id", "insurance_type", "period", "fund_fen")
-            rows = [dict(zip(names, row, strict=True)) for row in earlier]
-            run.con.register("earlier_months", pa.Table.from_pylist(rows, EARLIER_MONTHS))
+            run.con.register("earlier_months", months_table(earlier))
         run.settled()
         yield run
+
+
+def months_table(earlier: Sequence[tuple[str, str, str, int]]) -> pa.Table:
+    names = ("hospital_id", "insurance_type", "period", "fund_fen")
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in earlier], EARLIER_MONTHS)
+
+
+def measure_again(run: Priced, earlier: Sequence[tuple[str, str, str, int]]) -> None:
+    """The same month after other earlier ones."""
+    run.con.register("earlier_months", months_table(earlier))
+    indicate(run.con, run.region, "2025-10", dt.date(2025, 10, 31), run.folder)
 
 
 def by_key(run: Priced, table: str) -> dict[tuple[str, str], dict[str, Any]]:
@@ -236,35 +246,36 @@ def spent(total: int, months: Sequence[str] = NINE) -> list[tuple[str, str, str,
     ]
 
 
-@pytest.mark.parametrize(
-    ("total", "used", "level"),
-    [
-        (83_330_000, 8_333, "normal"), (88_330_000, 8_833, "normal"),  # gap 0.0500: not above 5 %
-        (88_334_999, 8_833, "normal"), (88_335_000, 8_834, "watch"),  # 88.335 % rounds up to 88.34
-        (93_330_000, 9_333, "watch"), (93_340_000, 9_334, "alarm"), (120_000_000, 12_000, "alarm"),
-    ],
+LEVELS = (
+    (83_330_000, 8_333, "normal"), (88_330_000, 8_833, "normal"),  # gap 0.0500: not above 5 %
+    (88_334_999, 8_833, "normal"), (88_335_000, 8_834, "watch"),  # 88.335 % rounds up to 88.34
+    (93_330_000, 9_333, "watch"), (93_340_000, 9_334, "alarm"), (120_000_000, 12_000, "alarm"),
 )  # fmt: skip
-def test_levels_on_and_above_their_bounds(tmp_path: Path, total: int, used: int, level: str) -> None:
+
+
+def test_levels_on_and_above_their_bounds(tmp_path: Path) -> None:
     """Budget 1,000,000 yuan; October: 10/12 = 83.33 % of the year is gone."""
     region = region_of(tmp_path / "pack", ["310,2025,1000000.00,1"])
-    with settled(tmp_path, [Case("a")], region, spent(total)) as run:
-        row = by_key(run, "budget_pace")["", "310"]
-    assert (row["fund_so_far_fen"], row["budget_fen"], row["gone_e4"]) == (total, 100_000_000, 8_333)
-    assert (row["used_e4"], row["gap_e4"], row["level"]) == (used, used - 8_333, level)
+    with settled(tmp_path, [Case("a")], region) as run:
+        for total, used, level in LEVELS:
+            measure_again(run, spent(total))
+            row = by_key(run, "budget_pace")["", "310"]
+            assert (row["fund_so_far_fen"], row["budget_fen"], row["gone_e4"]) == (total, 100_000_000, 8_333)
+            assert (row["used_e4"], row["gap_e4"], row["level"]) == (used, used - 8_333, level)
 
 
 def test_months_that_are_missing_are_no_good_news(tmp_path: Path) -> None:
     """Eight of nine: what stays below the bounds is `incomplete`; what is above them is above them all the same."""
     region = region_of(tmp_path / "pack", ["310,2025,1000000,1"])
-    for total, level in ((50_000_000, "incomplete"), (90_000_000, "watch"), (95_000_000, "alarm")):
-        with settled(tmp_path / level, [Case("a")], region, spent(total, NINE[1:])) as run:
-            assert pace_of(run, "months", "months_counted", "level")["", "310"] == (10, 9, level)
-    with settled(tmp_path / "alone", [Case("a")], region) as run:
+    with settled(tmp_path, [Case("a")], region) as run:
         assert pace_of(run, "fund_so_far_fen", "months_counted", "level")["", "310"] == (
             FUND,
             1,
             "incomplete",
         )
+        for total, level in ((50_000_000, "incomplete"), (90_000_000, "watch"), (95_000_000, "alarm")):
+            measure_again(run, spent(total, NINE[1:]))
+            assert pace_of(run, "months", "months_counted", "level")["", "310"] == (10, 9, level)
 
 
 def test_only_earlier_months_of_the_same_year_count(tmp_path: Path) -> None:
