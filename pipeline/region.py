@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.assessments import Assessment, read_assessments
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.group_tables import GroupTables, read_group_tables
@@ -40,6 +41,7 @@ class Region:
     tables: GroupTables
     period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
+    assessments: tuple[Assessment, ...]  # of the years' clearing (年度清算)
     sha256: str
 
 
@@ -78,7 +80,8 @@ def load_region(name: str, root: Path | None = None) -> Region:
     return Region(
         folder, pack, hospitals, tables,
         tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
-        read_memberships(folder / "alliances.csv", hospitals), _folder_hash(folder),
+        read_memberships(folder / "alliances.csv", hospitals),
+        read_assessments(folder / "assessments.csv", hospitals, list(pack.insurance_types)), _folder_hash(folder),
     )  # fmt: skip
 
 
