@@ -118,9 +118,8 @@ def _distribute(con: duckdb.DuckDBPyConnection, entry: ClearingEntry) -> list[Cl
     sums = [{name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()} for row in sums]
     budgets = {row["insurance_type"]: row["fund_fen"] for row in rows(con, "SELECT * FROM budgets")}
     cleared = clear_values(entry, sums, budgets)
-    con.register("cleared_decimals", _table(_VALUES, [one.row() for one in cleared]))
-    con.execute("CREATE TABLE cleared_values AS SELECT COLUMNS(c -> c <> 'insurance_type')::HUGEINT, insurance_type "
-                "FROM cleared_decimals")  # fmt: skip
+    con.register("solved_values", _table(_VALUES, [one.row() for one in cleared]))
+    keep(con, "clear/cleared_values")
     con.register("hospital_funds", _table(_FUNDS, hospital_funds(cleared, sums)))
     keep(con, "clear/exact_cases")
     keep(con, "clear/given_fen")

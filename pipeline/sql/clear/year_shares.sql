@@ -3,7 +3,7 @@
 -- case is no case of this year: it takes back what it was paid by its own share and moves nobody else's.
 SELECT r.fund_of, s.insurance_type::VARCHAR AS insurance_type,
     CASE r.fund_of WHEN 'group' THEN s.group_code WHEN 'hospital' THEN s.hospital_id ELSE '' END AS unit,
-    sum(s.pool_fund_fen)::HUGEINT AS share_num, sum(s.total_fee_fen)::HUGEINT AS share_den
+    sum(s.pool_fund_fen)::HUGEINT AS unit_fund_fen, sum(s.total_fee_fen)::HUGEINT AS unit_fee_fen
 FROM year_scored s
 JOIN year_rules r USING (rule_id)
 WHERE r.fund_method = 'ratio' AND r.fund_of <> 'case'
