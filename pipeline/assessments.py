@@ -44,7 +44,9 @@ def read_assessments(
         if not re.fullmatch(r"[1-9][0-9]{3}", row["year"]):
             raise ConfigurationError(f"{where}的年份为 `{row['year'][:20]}`；请写四位数字")
         if row["hospital_id"] not in known:
-            raise ConfigurationError(f"{where}的医院 `{row['hospital_id'][:40]}` 不在 hospitals.csv 中；请核对")
+            raise ConfigurationError(
+                f"{where}的医院 `{row['hospital_id'][:40]}` 不在 hospitals.csv 中；请核对"
+            )
         kind = row["insurance_type"] or None
         if kind is not None and kind not in insurance_types:
             raise ConfigurationError(f"{where}的险种 `{kind[:20]}` 不认识；请写险种代码，各险种相同就空着")
@@ -57,7 +59,9 @@ def read_assessments(
         )  # fmt: skip
         key = (one.year, one.hospital_id, kind)
         if key in found:
-            raise ConfigurationError(f"{where}与前面一行的年份、医院、险种相同：`{one.hospital_id}`；请删去一行")
+            raise ConfigurationError(
+                f"{where}与前面一行的年份、医院、险种相同：`{one.hospital_id}`；请删去一行"
+            )
         found[key] = one
     return tuple(found.values())
 

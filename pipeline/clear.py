@@ -38,7 +38,16 @@ _VALUES = {"insurance_type": pa.string()} | dict.fromkeys(
     ("share_unit", "unit_size", "value_whole", "value_rest", "value_den", "radix"), _INTEGER
 )
 _SHOWN = dict.fromkeys(
-    ("insurance_type", "value_num", "value_den", "value", "base_points", "fixed_value", "added_points", "added_value"),
+    (
+        "insurance_type",
+        "value_num",
+        "value_den",
+        "value",
+        "base_points",
+        "fixed_value",
+        "added_points",
+        "added_value",
+    ),
     pa.string(),
 )
 _FUNDS = {"hospital_id": pa.string(), "insurance_type": pa.string(), "standard_fen": pa.int64(),
@@ -115,7 +124,10 @@ def _distribute(con: duckdb.DuckDBPyConnection, entry: ClearingEntry) -> list[Cl
         keep(con, "clear/hospital_funds")
         return []
     sums = table(con, "clear/year_sums").to_pylist()
-    sums = [{name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()} for row in sums]
+    sums = [
+        {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+        for row in sums
+    ]
     budgets = {row["insurance_type"]: row["fund_fen"] for row in rows(con, "SELECT * FROM budgets")}
     cleared = clear_values(entry, sums, budgets)
     con.register("solved_values", _table(_VALUES, [one.row() for one in cleared]))
@@ -137,7 +149,9 @@ def _number_texts(con: duckdb.DuckDBPyConnection) -> None:
 
 def _stop_on_unknown(con: duckdb.DuckDBPyConnection, entry: ClearingEntry, year: int) -> None:
     """Every hospital of the year is known and assessed. Raises ConfigurationError naming those that are not."""
-    strange = rows(con, "SELECT DISTINCT hospital_id FROM judged ANTI JOIN hospitals USING (hospital_id) ORDER BY ALL")
+    strange = rows(
+        con, "SELECT DISTINCT hospital_id FROM judged ANTI JOIN hospitals USING (hospital_id) ORDER BY ALL"
+    )
     if strange:
         raise ConfigurationError(
             f"{year} 年清算涉及的医院不在医院表：{_named(strange)}；请在 hospitals.csv 补上后重新清算"
@@ -165,5 +179,8 @@ def _band_row(band: Any) -> dict[str, Any]:
 
 
 def _table(types: dict[str, Any], found: Sequence[dict[str, Any]]) -> pa.Table:
-    exact = [{name: Decimal(value) if types[name] == _INTEGER else value for name, value in row.items()} for row in found]
+    exact = [
+        {name: Decimal(value) if types[name] == _INTEGER else value for name, value in row.items()}
+        for row in found
+    ]
     return pa.Table.from_pylist(exact, pa.schema(list(types.items())))

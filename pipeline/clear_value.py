@@ -102,7 +102,8 @@ def clear_values(
             f"险种 {'、'.join(idle)} 有年度预算而全年没有病例，无处分配；请核对 budgets.csv 与险种代码"
         )
     return [
-        _cleared(entry, kind, [row for row in sums if row["insurance_type"] == kind], budgets[kind]) for kind in types
+        _cleared(entry, kind, [row for row in sums if row["insurance_type"] == kind], budgets[kind])
+        for kind in types
     ]
 
 
@@ -114,7 +115,9 @@ def _cleared(entry: ClearingEntry, kind: str, rows: Sequence[Mapping[str, Any]],
         )
     by_points = any(row["by_points"] for row in rows)
     if by_points and any(row["by_rate"] for row in rows):
-        raise ConfigurationError(f"险种 {kind} 全年既有按点数、又有按费率付的病例，求不出一个点值；请核对各月批次")
+        raise ConfigurationError(
+            f"险种 {kind} 全年既有按点数、又有按费率付的病例，求不出一个点值；请核对各月批次"
+        )
     alpha, beta = (Fraction(sum(row[name] for row in rows), E12) for name in ("alpha_e12", "beta_e12"))
     if beta <= 0:
         raise ConfigurationError(
@@ -140,9 +143,13 @@ def _elastic(
 ) -> tuple[Fraction, int, tuple[Fraction, Fraction], tuple[Fraction, Fraction]]:
     """The mean value of a point, what is distributed, and points and yuan of the base and of what was added to it."""
     if not by_points:
-        raise ConfigurationError(f"险种 {kind} 按费率付，没有点数，不能弹性清算；请把 clearing 的 value 改为 fixed 或 floating")
+        raise ConfigurationError(
+            f"险种 {kind} 按费率付，没有点数，不能弹性清算；请把 clearing 的 value 改为 fixed 或 floating"
+        )
     if kind not in entry.base_points:
-        raise ConfigurationError(f"弹性清算缺险种 {kind} 的基数：请在 clearing 的 base_points、fixed_values 补上")
+        raise ConfigurationError(
+            f"弹性清算缺险种 {kind} 的基数：请在 clearing 的 base_points、fixed_values 补上"
+        )
     alpha, beta = (Fraction(sum(row[name] for row in rows), E12) for name in ("alpha_e12", "beta_e12"))
     points = Fraction(sum(row["units"] for row in rows), MICRO)
     base, fixed = Fraction(entry.base_points[kind]), Fraction(entry.fixed_values[kind])
@@ -174,16 +181,12 @@ def _radix(kind: str, per_counted: Fraction, largest: int, share_unit: int) -> i
     return radix
 
 
-def hospital_funds(
-    cleared: Sequence[Cleared], sums: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def hospital_funds(cleared: Sequence[Cleared], sums: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of hospital_funds: the final standard, and the part of the fund; its sum is the fund to the fen."""
     found = []
     for one in cleared:
         rows = [row for row in sums if row["insurance_type"] == one.insurance_type]
-        exact = {
-            row["hospital_id"]: (row["alpha_e12"] + row["beta_e12"] * one.value) / E12 for row in rows
-        }
+        exact = {row["hospital_id"]: (row["alpha_e12"] + row["beta_e12"] * one.value) / E12 for row in rows}
         amounts = largest_remainder(exact, one.pool_fen)
         for row in rows:
             found.append({

@@ -50,7 +50,9 @@ class ClearingEntry(Dated):
     @model_validator(mode="after")
     def _elastic(self) -> ClearingEntry:
         if (self.value == "elastic") != bool(self.base_points and self.fixed_values):
-            raise ValueError("elastic 须写 base_points（险种: 基数点数）与 fixed_values（险种: 固定点值），别的办法不写")
+            raise ValueError(
+                "elastic 须写 base_points（险种: 基数点数）与 fixed_values（险种: 固定点值），别的办法不写"
+            )
         if self.base_points.keys() != self.fixed_values.keys():
             raise ValueError("base_points 与 fixed_values 的险种不一致")
         if self.value != "elastic" and (self.base_points or self.fixed_values):

@@ -24,7 +24,7 @@ from xlsxwriter.exceptions import FileCreateError
 from pipeline.words import worded, yuan_text
 from pipeline.write import appearing
 
-Kind = Literal["text", "prose", "index", "count", "money", "weight", "ratio", "day"]
+Kind = Literal["text", "prose", "index", "count", "money", "weight", "value", "share", "ratio", "day"]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]
 
@@ -43,6 +43,8 @@ _KINDS: dict[Kind, dict[str, Any]] = {
     "count": {"num_format": "#,##0"},
     "money": {"num_format": "#,##0.00"},
     "weight": {"num_format": "#,##0.0000"},
+    "value": {"num_format": "#,##0.000000"},
+    "share": {"num_format": "0.000000000000"},
     "ratio": {"num_format": "0.00"},
     "day": {"num_format": "yyyy-mm-dd", "align": "center"},
 }

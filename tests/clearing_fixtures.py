@@ -26,8 +26,18 @@ SCORED = pa.schema([
     ("standard_fen", FEN), ("separate_fen", FEN), ("share_fund_fen", FEN), ("share_fee_fen", FEN), ("fund_fen", FEN),
     ("total_fee_fen", FEN), ("pool_fund_fen", FEN), ("reverses", TEXT),
 ])  # fmt: skip
-RULES = pa.schema([("rule_id", TEXT), ("fund_method", TEXT), ("fund_of", TEXT), ("negative_kept", pa.bool_())])
-PAID = ("fund_fen", "prepay_fen", "audit_deduction_fen", "settled_fen", "revolving_offset_fen", "deposit_fen", "due_fen")
+RULES = pa.schema(
+    [("rule_id", TEXT), ("fund_method", TEXT), ("fund_of", TEXT), ("negative_kept", pa.bool_())]
+)
+PAID = (
+    "fund_fen",
+    "prepay_fen",
+    "audit_deduction_fen",
+    "settled_fen",
+    "revolving_offset_fen",
+    "deposit_fen",
+    "due_fen",
+)
 B01 = [
     {"lo": "0", "hi": "0.8", "base": "0", "share": "1"}, {"lo": "0.8", "hi": "1", "base": "1", "share": "0"},
     {"lo": "1", "hi": "1.1", "base": "1", "share": "0.7"}, {"lo": "1.1", "hi": None, "base": "1.07", "share": "0"},
@@ -36,7 +46,13 @@ B01 = [
 
 def law(**keys: Any) -> dict[str, Any]:
     """A clearing entry as the pack writes it."""
-    return {"from": "2025-01-01", "source": "测试取值", "value": "floating", "without_assessment": "one", **keys}
+    return {
+        "from": "2025-01-01",
+        "source": "测试取值",
+        "value": "floating",
+        "without_assessment": "one",
+        **keys,
+    }
 
 
 def rule_of(case: YearCase) -> str:

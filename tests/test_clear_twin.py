@@ -37,7 +37,9 @@ def cases_of(draw: Any, kind: str, by_points: bool, laws: tuple[Any, ...]) -> li
         apart = draw(st.one_of(st.just(0), fen))
         points = None
         if by_points:
-            points = str(Fraction(draw(st.integers(0, 400)), draw(st.sampled_from((1, 4, 8)))).limit_denominator())
+            points = str(
+                Fraction(draw(st.integers(0, 400)), draw(st.sampled_from((1, 4, 8)))).limit_denominator()
+            )
             points = f"{float(Fraction(points)):.4f}"  # at most three digits after the point: exact
         case = YearCase(
             f"{kind}-{number}", draw(st.sampled_from(HOSPITALS)), kind, apart + draw(fen), draw(st.integers(-50, 900)),
@@ -64,7 +66,9 @@ def turned(case: YearCase, case_id: str, reverses: str) -> YearCase:
 @st.composite
 def years(draw: Any, value: str) -> Year:
     by_points = value == "elastic" or draw(st.booleans())
-    laws = draw(st.sampled_from((*((one,) for one in LAWS), LAWS, *(((*LAWS, *BENT),) if value == "fixed" else ()))))
+    laws = draw(
+        st.sampled_from((*((one,) for one in LAWS), LAWS, *(((*LAWS, *BENT),) if value == "fixed" else ())))
+    )
     kinds = draw(st.sampled_from((KINDS[:1], KINDS)))
     cases = [case for kind in kinds for case in draw(cases_of(kind, by_points, laws))]
     keys = [(name, kind) for name in HOSPITALS for kind in kinds]
@@ -107,9 +111,9 @@ def proved(year: Year, entry: dict[str, Any]) -> None:
         with cleared(year, entry, Path(folder)) as found:
             assert found.cases() == expected.cases
             rows = found.hospitals()
-            assert {key: {name: row[name] for name in expected.hospitals[key]} for key, row in rows.items()} == (
-                expected.hospitals
-            )
+            assert {
+                key: {name: row[name] for name in expected.hospitals[key]} for key, row in rows.items()
+            } == (expected.hospitals)
             shown = found.insurance()
     for kind, value in expected.values.items():
         row = shown[kind]

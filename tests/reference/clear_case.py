@@ -124,7 +124,9 @@ def clear(year: Year, law: Mapping[str, Any]) -> ClearedYear:
                 amounts |= {c.case_id: away(exact[c.case_id]) for c in mine if c.case_id in pairs}
                 single = {c.case_id: exact[c.case_id] for c in mine if c.case_id not in pairs}
                 amounts |= spread(single, fen)
-    steps = {key: steps_of(key, year, law, of_hospital.get(key, 0), standards.get(key, 0)) for key in keys_of(year)}
+    steps = {
+        key: steps_of(key, year, law, of_hospital.get(key, 0), standards.get(key, 0)) for key in keys_of(year)
+    }
     return ClearedYear(amounts, steps, values)
 
 
@@ -166,7 +168,9 @@ def owed(case: YearCase, year: Year, value: Fraction) -> Fraction:
 
 def value_of(own: Sequence[YearCase], year: Year, law: Mapping[str, Any], kind: str) -> tuple[Fraction, int]:
     """The value at which the cases of a type sum to the pool, and the pool."""
-    if any(case.method == "policy" or (case.method == "difference" and not case.negative_kept) for case in own):
+    if any(
+        case.method == "policy" or (case.method == "difference" and not case.negative_kept) for case in own
+    ):
         raise NoValue
     nothing = sum((owed(case, year, Fraction(0)) for case in own), Fraction(0))
     per_value = sum((owed(case, year, Fraction(1)) for case in own), Fraction(0)) - nothing
@@ -213,7 +217,11 @@ def steps_of(key: Key, year: Year, law: Mapping[str, Any], fund: int, standard: 
     banded = fund
     for band in law.get("bands", ()):
         lo, hi = Fraction(band["lo"]), band["hi"]
-        if granted > 0 and lo <= Fraction(spent, granted) and (hi is None or Fraction(spent, granted) < Fraction(hi)):
+        if (
+            granted > 0
+            and lo <= Fraction(spent, granted)
+            and (hi is None or Fraction(spent, granted) < Fraction(hi))
+        ):
             amount = Fraction(band["base"]) * granted + Fraction(band["share"]) * (spent - lo * granted)
             banded = away(amount if law["bands_measure"] == "fund" else fund * amount / granted)
     hospital, kind = key

@@ -69,6 +69,7 @@ SELECT s.hospital_id, h.name AS hospital_name, h.level, s.insurance_type, s.case
     s.total_fee_fen::BIGINT AS total_fee_fen, s.pool_fund_fen::BIGINT AS pool_fund_fen,
     s.month_fund_fen::BIGINT AS month_fund_fen,
     CASE WHEN s.by_points THEN (s.units::DECIMAL(24, 0) * 0.000001)::DECIMAL(24, 6) END AS points_total,
+    CASE WHEN NOT s.by_points THEN s.units::BIGINT END AS moving_fen,
     s.apart_fen::BIGINT AS apart_fen, s.standard_fen::BIGINT AS standard_fen,
     (s.share_e12::DECIMAL(20, 0) * 0.000000000001)::DECIMAL(20, 12) AS fund_share,
     s.separate_fen::BIGINT AS separate_fen, s.fund_from_points_fen::BIGINT AS fund_from_points_fen,
