@@ -70,6 +70,6 @@ def _e4(where: str, column: str, text: str, most: int) -> int:
     """A number from 0 to `most` with at most four digits, in ten-thousandths."""
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", text) or Decimal(text) > most:
         raise ConfigurationError(
-            f"{where}的 {column} 为 `{text[:20]}`；应为 0 至 {most} 的数，至多四位小数，如 0.98"
+            f"{where}的 {column} 为 `{text[:20]}`；请写 0 至 {most} 的数，至多四位小数，如 0.98"
         )
     return int(Decimal(text) * E4)

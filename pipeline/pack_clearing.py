@@ -55,8 +55,6 @@ class ClearingEntry(Dated):
             )
         if self.base_points.keys() != self.fixed_values.keys():
             raise ValueError("base_points 与 fixed_values 的险种不一致")
-        if self.value != "elastic" and (self.base_points or self.fixed_values):
-            raise ValueError(f"value 为 {self.value}，不用 base_points、fixed_values，请删去")
         return self
 
     @model_validator(mode="after")
