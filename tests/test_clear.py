@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -334,3 +335,20 @@ def test_what_the_pack_gives_a_clearing(tmp_path: Path) -> None:
     assert clearing_on(region, 2025).value == "fixed"
     with pytest.raises(ConfigurationError, match="没有 2024 年的清算办法"):
         clearing_on(region, 2024)
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_pages_tell_every_column_and_the_worked_year(tmp_path: Path) -> None:
+    """docs/files.md names the columns; docs/clearing.md works S02 with the numbers that come out."""
+    text = (DOCS / "files.md").read_text(encoding="utf-8")
+    with cleared(s02(), law(bands=B01, bands_measure="fund"), tmp_path) as year:
+        for name in ("case_clearing", "hospital_clearing", "insurance_clearing"):
+            section = text.split(f"### `{name}.parquet`")[1].split("\n### ")[0]
+            assert set(year.rows(name)[0]) <= set(re.findall(r"`(\w+)`", section))
+    page = (DOCS / "clearing.md").read_text(encoding="utf-8")
+    with cleared(s02(), law(), tmp_path / "plain") as year:
+        row = year.hospitals()["H9", "310"]
+    for name in ("standard_fen", "fund_from_points_fen", "assessed_fen", "entitlement_fen", "clearing_fen"):
+        assert f"{Decimal(row[name]) / 100:,.2f}".replace("-", "−") in page
