@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.assessments import Assessment, read_assessments
 from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
@@ -44,6 +45,7 @@ class Region:
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
     budgets: tuple[Budget, ...]  # every version, in the order of the file
     hospital_budgets: tuple[HospitalBudget, ...]
+    assessments: tuple[Assessment, ...]  # of the years' clearing (年度清算)
     sha256: str
 
 
@@ -87,7 +89,7 @@ def load_region(name: str, root: Path | None = None) -> Region:
         read_hospital_budgets(
             folder / HOSPITAL_BUDGETS_FILE, {hospital.hospital_id for hospital in hospitals}, pack.insurance_types
         ),
-        _folder_hash(folder),
+        read_assessments(folder / "assessments.csv", hospitals, list(pack.insurance_types)), _folder_hash(folder),
     )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ Kind = Literal[
     "level",
     "watch",
     "alarm",
+    "value",
+    "share",
 ]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]
@@ -57,6 +59,8 @@ _KINDS: dict[Kind, dict[str, Any]] = {
     "count": {"num_format": "#,##0"},
     "money": {"num_format": "#,##0.00"},
     "weight": {"num_format": "#,##0.0000"},
+    "value": {"num_format": "#,##0.000000"},
+    "share": {"num_format": "0.000000000000"},
     "ratio": {"num_format": "0.00"},
     "percent": {"num_format": "0.00%"},
     "permille": {"num_format": "0.0%"},
