@@ -135,20 +135,26 @@ _ExactLoader.add_constructor("tag:yaml.org,2002:timestamp", _day)
 _ExactLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def _parse(path: Path) -> Pack:
+def read_yaml(path: Path) -> Any:
+    """A file of parameters with exact decimals. Raises ConfigurationError naming line and fault."""
     try:
         # The loader is a SafeLoader; only the reading of numbers differs.
-        return Pack.model_validate(yaml.load(path.read_text(encoding="utf-8"), _ExactLoader))
-    except ValidationError as error:
-        raise ConfigurationError(
-            f"地区参数有误：{path}，{_first_mistake(error)}；请对照 docs/region.md 更正"
-        ) from error
+        return yaml.load(path.read_text(encoding="utf-8"), _ExactLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         detail = (f"第 {mark.line + 1} 行：" if mark else "") + str(
             getattr(error, "problem", None) or type(error).__name__
         )
         raise ConfigurationError(f"地区参数读不出来：{path}（{detail}）；请检查文件格式") from error
+
+
+def _parse(path: Path) -> Pack:
+    try:
+        return Pack.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"地区参数有误：{path}，{first_mistake(error)}；请对照 docs/region.md 更正"
+        ) from error
 
 
 # What pydantic says in English, by its error type; `{}` takes the limit.
@@ -169,7 +175,8 @@ WAY = re.compile(
 _LIMITS = ("gt", "ge", "le", "decimal_places", "min_length", "expected")
 
 
-def _first_mistake(error: ValidationError) -> str:
+def first_mistake(error: ValidationError) -> str:
+    """The first thing that is wrong, in Chinese: the key, why, and what was found."""
     found_all = error.errors()
     # A mistyped key is both unknown and missing: the unknown one says what was typed.
     # Where a key takes a number or a table, the way that was not meant complains about the kind of value.
