@@ -18,6 +18,8 @@ from groupers.drg.engine import Grouper
 from groupers.scheme import data_root
 from pipeline.arrivals import Repeats, compare_control_totals, find_repeats, register_input
 from pipeline.case_csv import findings_csv
+from pipeline.decide import review_of
+from pipeline.decisions import load_decisions
 from pipeline.deliver import deliver, heading
 from pipeline.group import group_with_evidence
 from pipeline.identity import identify
@@ -70,7 +72,8 @@ def run_month(
     stop_on_errors(region, terms, schemes)
     stop_without_columns(region, schemes, source)
     settlement_on(region, last)  # a period that cannot be settled stops before hours of work, not after
-    identity = identify(source, region, schemes, period, control_totals)
+    review = review_of(region, source, load_decisions(out / region.pack.name))
+    identity = identify(source, region, schemes, period, control_totals, review.sha256)
     home = out / region.pack.name / period
     with occupied(out / region.pack.name, region.pack.name):
         folder = home / identity.run
@@ -95,7 +98,7 @@ def run_month(
                     parquet_view(con, name, [path])
                 register_prices(con, region, terms, schemes)
                 tick("score", 0, 1)
-                writers.findings(score(con, region.pack.kind, beside))
+                writers.findings(score(con, region.pack.kind, beside, review))
             parquet_view(con, "findings", [beside / "findings.parquet"])
             tick("settle", 0, 1)
             laws = settle(con, region, period, last, beside)
