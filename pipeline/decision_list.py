@@ -68,9 +68,7 @@ class _Row:
         self.complaints.append(f"{self.where(name)}{message}")
 
 
-def read_decisions(
-    path: Path, known: Callable[[Collection[str]], Mapping[str, Known]]
-) -> list[Decision]:
+def read_decisions(path: Path, known: Callable[[Collection[str]], Mapping[str, Known]]) -> list[Decision]:
     """The decisions of a list in its order. `known` tells what the region's runs know of the cases asked for.
 
     Columns: see HEADERS; `adjusted_yuan` is filled for 调整 alone, `rank` may be empty for 不予, `document` for all.
@@ -91,7 +89,9 @@ def read_decisions(
     if complaints:
         shown = "；".join(complaints[:LISTED])
         more = f"；其余 {len(complaints) - LISTED} 处从略" if len(complaints) > LISTED else ""
-        raise InputError(f"评议决定表有 {len(complaints)} 处错误，一行也没有导入：{path}：{shown}{more}；请更正后重新导入")
+        raise InputError(
+            f"评议决定表有 {len(complaints)} 处错误，一行也没有导入：{path}：{shown}{more}；请更正后重新导入"
+        )
     return [one for one in decisions if one is not None]
 
 
@@ -106,7 +106,9 @@ def _rows(path: Path, sheet: Sheet) -> Iterator[_Row]:
     """The rows below the header; a sheet without 结算ID and 决定 side by side is another table."""
     by_title = {title: name for name, titles in HEADERS.items() for title in titles}
     for number, line in enumerate(sheet.lines[:HEADER_WITHIN]):
-        titles = [normalize("NFKC", cell).strip().replace("(", "（").replace(")", "）") for cell in line.cells]
+        titles = [
+            normalize("NFKC", cell).strip().replace("(", "（").replace(")", "）") for cell in line.cells
+        ]
         named = [by_title.get(title) or by_title.get(title.lower()) for title in titles]
         if "case_id" not in named or "decision" not in named:
             continue
@@ -141,12 +143,16 @@ def _decision(row: _Row) -> Decision | None:
         elif len(cells[name]) > LONGEST:
             row.complain(name, f"超过 {LONGEST} 个字；请写短")
     if row.places["case_id"] in row.line.rounded:
-        row.complain("case_id", "是数字格式，Excel 只留 15 位有效数字，已不是原来的结算ID；请设为文本格式后重新填写")
+        row.complain(
+            "case_id", "是数字格式，Excel 只留 15 位有效数字，已不是原来的结算ID；请设为文本格式后重新填写"
+        )
     elif not cells["case_id"]:
         row.complain("case_id", "是空的；请填结算ID")
     verdict = VERDICTS.get(cells["decision"])
     if verdict is None:
-        row.complain("decision", f"应为{'、'.join(DECISION_NAMES.values())}，实为 `{cells['decision']}`；请更正")
+        row.complain(
+            "decision", f"应为{'、'.join(DECISION_NAMES.values())}，实为 `{cells['decision']}`；请更正"
+        )
     fen = _fen(row, verdict)
     rank = _rank(row, verdict)
     for name in ("reviewer", "reason"):
@@ -168,7 +174,9 @@ def _fen(row: _Row, verdict: Verdict | None) -> int | None:
             row.complain("adjusted_yuan", "是空的；决定为调整的，请填调整后的支付标准")
         return None
     if verdict is not None and verdict != "adjusted":
-        row.complain("adjusted_yuan", f"决定为{DECISION_NAMES[verdict]}的不填金额，实为 `{text}`；请更正决定或删去金额")
+        row.complain(
+            "adjusted_yuan", f"决定为{DECISION_NAMES[verdict]}的不填金额，实为 `{text}`；请更正决定或删去金额"
+        )
         return None
     plain = normalize("NFKC", text)
     if not YUAN.fullmatch(plain) or not 0 < (yuan := Decimal(plain.replace(",", ""))) <= MOST_YUAN:

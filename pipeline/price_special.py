@@ -26,7 +26,9 @@ def special_paths(terms: Terms) -> dict[Rule, Treatment]:
 def decision_rules() -> tuple[Rule, ...]:
     """The rules by which approved special cases (特例单议) are paid; no group leads to them, only a decision does."""
     by_item, given = Amount("special_by_item", of_fee=ONE), Amount("special_adjusted", of_item=True)
-    return Rule("decision/by_item", "special_review", by_item), Rule("decision/adjusted", "special_review", given)
+    return Rule("decision/by_item", "special_review", by_item), Rule(
+        "decision/adjusted", "special_review", given
+    )
 
 
 def special_rows(terms: Terms) -> Iterator[dict[str, object]]:

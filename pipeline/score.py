@@ -66,9 +66,7 @@ def _names(key: str, names: Mapping[str, str]) -> pa.Table:
     )
 
 
-def score(
-    con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Review | None = None
-) -> pa.Table:
+def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Review | None = None) -> pa.Table:
     """Price `validated` ⋈ `grouped`, which a scheme of this kind (drg | dip) has made, and apply decisions.
 
     Writes scored.parquet, rules_used.parquet and, with decisions, review_outcome.parquet and review_quota.parquet;

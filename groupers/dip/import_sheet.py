@@ -140,9 +140,7 @@ def _workbook(file: Path) -> list[Sheet]:
         ) from error
 
 
-def _sheet(
-    file: Path, reader: object, title: str, formulas: _Places, rounded: _Places, first: int
-) -> Sheet:
+def _sheet(file: Path, reader: object, title: str, formulas: _Places, rounded: _Places, first: int) -> Sheet:
     # Rows count from the top of the sheet (skip_rows=0), columns from the first that is used.
     loaded = reader.load_sheet(title, header_row=None, skip_rows=0, dtypes="string")  # type: ignore[attr-defined]
     _check_size(file, loaded.height, loaded.width)
