@@ -35,6 +35,7 @@ VERDICTS: dict[str, Verdict] = {
     "不予": "rejected", "rejected": "rejected",
 }  # fmt: skip
 LISTED = 20  # complaints shown in one message
+SHOWN = 20  # characters of a cell shown in a complaint
 LONGEST = 200  # characters of a text
 HEADER_WITHIN = 20  # rows from the top of a sheet
 MOST_YUAN = Decimal(100_000_000)  # as the finding absurd_amount
@@ -151,7 +152,7 @@ def _decision(row: _Row) -> Decision | None:
     verdict = VERDICTS.get(cells["decision"])
     if verdict is None:
         row.complain(
-            "decision", f"应为{'、'.join(DECISION_NAMES.values())}，实为 `{cells['decision']}`；请更正"
+            "decision", f"应为{'、'.join(DECISION_NAMES.values())}，实为 `{cells['decision'][:SHOWN]}`；请更正"
         )
     fen = _fen(row, verdict)
     rank = _rank(row, verdict)
@@ -175,12 +176,12 @@ def _fen(row: _Row, verdict: Verdict | None) -> int | None:
         return None
     if verdict is not None and verdict != "adjusted":
         row.complain(
-            "adjusted_yuan", f"决定为{DECISION_NAMES[verdict]}的不填金额，实为 `{text}`；请更正决定或删去金额"
+            "adjusted_yuan", f"决定为{DECISION_NAMES[verdict]}的不填金额，实为 `{text[:SHOWN]}`；请更正决定或删去金额"
         )
         return None
     plain = normalize("NFKC", text)
     if not YUAN.fullmatch(plain) or not 0 < (yuan := Decimal(plain.replace(",", ""))) <= MOST_YUAN:
-        row.complain("adjusted_yuan", f"应为大于零、不超过一亿、至多两位小数的元，实为 `{text}`；请更正")
+        row.complain("adjusted_yuan", f"应为大于零、不超过一亿、至多两位小数的元，实为 `{text[:SHOWN]}`；请更正")
         return None
     return int(yuan * 100)
 
@@ -190,7 +191,7 @@ def _rank(row: _Row, verdict: Verdict | None) -> int | None:
     if not text and verdict == "rejected":
         return 0
     if not RANK.fullmatch(text):
-        row.complain("rank", f"应为 1、2、3…的整数，实为 `{row.cells['rank']}`；超过限额时按排名取舍，请填写")
+        row.complain("rank", f"应为 1、2、3…的整数，实为 `{row.cells['rank'][:SHOWN]}`；超过限额时按排名取舍，请填写")
         return None
     return int(text)
 
@@ -203,7 +204,7 @@ def _day(row: _Row) -> dt.date | None:
             return dt.date(int(found[1]), int(found[2] or found[3] or found[4]), int(found[5]))
     except ValueError:
         pass
-    message = f"应写作 2025-10-20，实为 `{text}`；请更正" if text else "是空的；请填写"
+    message = f"应写作 2025-10-20，实为 `{text[:SHOWN]}`；请更正" if text else "是空的；请填写"
     row.complain("decided_on", message)
     return None
 
@@ -217,7 +218,7 @@ def _judge_list(rows: Sequence[_Row]) -> None:
         if case_id and (first := cases.setdefault(case_id, row)) is not row:
             row.complain("case_id", f"与{_place(first, row)}重复；一例只能有一个决定")
         if RANK.fullmatch(rank) and (first := ranks.setdefault(rank, row)) is not row:
-            row.complain("rank", f"的 {rank} 与{_place(first, row)}重复；排名不能并列")
+            row.complain("rank", f"的 {rank[:SHOWN]} 与{_place(first, row)}重复；排名不能并列")
 
 
 def _place(first: _Row, row: _Row) -> str:
@@ -231,6 +232,6 @@ def _judge_case(row: _Row, cases: Mapping[str, Known]) -> None:
         return
     known = cases.get(case_id)
     if known is None:
-        row.complain("case_id", f"不认识：`{case_id}` 不在本地区任何一期的现行批次中；请核对")
+        row.complain("case_id", f"不认识：`{case_id[:SHOWN]}` 不在本地区任何一期的现行批次中；请核对")
     elif known.obstacle:
-        row.complain("case_id", f"不能单议：`{case_id}` {known.obstacle}；请从表中删去")
+        row.complain("case_id", f"不能单议：`{case_id[:SHOWN]}` {known.obstacle}；请从表中删去")

@@ -33,7 +33,7 @@ _APPLICATION = (
     Field("settlement_date", "结算日期", "day", 12),
     Field("stay_days", "住院天数", "count", 9),
     Field("group_code", "病组编码", "text", 9),
-    Field("group_name", "病组名称", "text", 30),
+    Field("group_name", "病组名称", "prose", 32),
     Field("class_name", "费用分类", "text", 10),
     Field("fee_fen", "医疗费用", "money", 13),
     Field("standard_fen", "支付标准", "money", 13),
@@ -102,8 +102,14 @@ class Title:
     kind: str  # of the scheme: drg | dip
     created: dt.datetime
 
+    @property
+    def when(self) -> str:
+        """`2025-10` as staff write it; a whole year has no month."""
+        year, _, month = self.period.partition("-")
+        return f"{year}年{month}月" if month else f"{year}年"
+
     def line(self) -> str:
-        return f"统筹区：{self.region}　结算期：{self.period}　批次：{self.run}　金额单位：元"
+        return f"统筹区：{self.region}　结算期：{self.when}　批次：{self.run}　金额单位：元"
 
 
 def write_applications(path: Path, title: Title, cases: pl.DataFrame, hospitals: Mapping[str, str]) -> Path:
@@ -122,7 +128,7 @@ def write_applications(path: Path, title: Title, cases: pl.DataFrame, hospitals:
         pl.lit(None, pl.String).alias("application"),
     )
     twin = path.with_suffix(".csv")
-    with open_book(path, f"{title.region}{title.period}特例单议申报表", title.run, title.created) as book:
+    with open_book(path, f"{title.region}{title.when}特例单议申报表", title.run, title.created) as book:
         listed = shown.partition_by("hospital_id", as_dict=True, maintain_order=True)
         _write_summary(book, title, [listed[key] for key in sorted(listed)])
         for number, key in enumerate(sorted(listed), start=1):
@@ -224,9 +230,9 @@ def write_notice(
     total: dict[str, Any] = {name: sum(line[name] for line in lines) for name in _NOTICE_SUMS}
     total |= {"hospital_id": "合计", "of_quota": _percent(total["approved"], limit)}
     fields = fitted(_NOTICE, total)
-    with open_book(path, f"{title.region}{title.period}特例单议公示表", title.run, title.created) as book:
+    with open_book(path, f"{title.region}{title.when}特例单议公示表", title.run, title.created) as book:
         sheet = book.sheet("特例单议公示表")
-        sheet.banner(f"{title.region}{title.period} 特例单议公示表", [[title.line()]], across=len(fields))
+        sheet.banner(f"{title.region}{title.when}特例单议公示表", [[title.line()]], across=len(fields))
         sheet.header(fields, frozen=2)
         for line in lines:
             sheet.total(line, fields, "body")
