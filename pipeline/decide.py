@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.decisions import Decision, decisions_sha
 from pipeline.pack_settlement import ReviewEntry
-from pipeline.query import keep, parquet_view, store, table, view
+from pipeline.query import engine, keep, parquet_view, store, table, view
 from pipeline.read import Source, stream
 from pipeline.region import FOREVER, Region
 from pipeline.terms import RULE_UNIT, scaled
@@ -72,22 +74,34 @@ class Review:
 
 
 def review_of(
-    region: Region, source: Source, decisions: Sequence[Decision], before: Sequence[QuotaUse] = ()
-) -> Review:
-    """The review of a run: of all decisions those whose case is in the input, so that others do not rename it."""
+    region: Region, decisions: Sequence[Decision], source: Source | None, files: Sequence[Path],
+    published: Sequence[Path] = (),
+) -> Review:  # fmt: skip
+    """The review of a run: of all decisions those whose case it meets, so that others do not rename it.
+
+    A run meets the cases of `source` and of `files` (Parquet with case_id): rows offered again, a stored run.
+    `published`: the folders of the other published months, which have used places of the quota.
+    """
+    entries = tuple(region.pack.review)
     wanted = pa.array([one.case_id for one in decisions], pa.string())
-    met: set[str] = set()
-    if len(wanted):
+    met = _met(wanted, source, files) if len(wanted) else frozenset()
+    held = tuple(one for one in decisions if one.case_id in met)
+    return Review(entries, held, used_before(entries, published) if held else ())
+
+
+def _met(wanted: pa.Array, source: Source | None, files: Sequence[Path]) -> frozenset[str]:
+    """Which of these cases stand in the input or in the files."""
+    found: list[pa.Array | pa.ChunkedArray] = []
+    if source is not None:
         ids = tuple(column for column in source.columns if column.name == "case_id")
         narrow = replace(source, columns=ids, present=frozenset({"case_id"}))
-        for found in stream(
-            narrow,
-            lambda _, batch: batch.column("case_id").filter(pc.is_in(batch.column("case_id"), wanted)),
-        ):
-            met.update(found.to_pylist())
-    return Review(
-        tuple(region.pack.review), tuple(one for one in decisions if one.case_id in met), tuple(before)
-    )
+        found += stream(narrow, lambda _, batch: _among(batch.column("case_id"), wanted))
+    found += [_among(pq.read_table(file, columns=["case_id"]).column("case_id"), wanted) for file in files]
+    return frozenset(case_id for part in found for case_id in part.to_pylist())
+
+
+def _among(case_ids: pa.Array | pa.ChunkedArray, wanted: pa.Array) -> pa.Array | pa.ChunkedArray:
+    return case_ids.filter(pc.is_in(case_ids, wanted))
 
 
 def register_review(con: duckdb.DuckDBPyConnection, review: Review) -> None:
@@ -148,12 +162,11 @@ def store_outcome(con: duckdb.DuckDBPyConnection, review: Review, folder: Path) 
         con.table("review_quota").write_parquet(str(folder / "review_quota.parquet"), compression="zstd")
 
 
-def used_before(
-    con: duckdb.DuckDBPyConnection, entries: Sequence[ReviewEntry], published: Sequence[Path]
-) -> tuple[QuotaUse, ...]:
-    """What published months (their run folders, this period's own version left out) count towards the quotas."""
+def used_before(entries: Sequence[ReviewEntry], published: Sequence[Path]) -> tuple[QuotaUse, ...]:
+    """What published months (their run folders, without the one being computed) count towards the quotas."""
     if not published or not entries:
         return ()
-    register_review(con, Review(tuple(entries)))
-    parquet_view(con, "published", [folder / "scored.parquet" for folder in published])
-    return tuple(QuotaUse(**row) for row in table(con, "review/quota_before").to_pylist())
+    with tempfile.TemporaryDirectory(prefix="drgdip-") as spill, engine(Path(spill)) as con:
+        register_review(con, Review(tuple(entries)))
+        parquet_view(con, "published", [folder / "scored.parquet" for folder in published])
+        return tuple(QuotaUse(**row) for row in table(con, "review/quota_before").to_pylist())

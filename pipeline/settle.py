@@ -16,24 +16,36 @@ from pipeline.query import audit, keep, store
 from pipeline.region import Region
 from pipeline.terms import RULE_UNIT, in_force, scaled
 
+FEN = 100  # per yuan
 AMOUNT_KINDS = ("audit_deduction", "revolving_offset")
 
 
+NOTHING_OPEN = pa.table({
+    "hospital_id": pa.array([], pa.string()), "insurance_type": pa.array([], pa.string()),
+    "amount_fen": pa.array([], pa.int64()),
+})  # fmt: skip
+
+
 def settle(
-    con: duckdb.DuckDBPyConnection, region: Region, period: str, last_day: dt.date, folder: Path
-) -> list[str]:
+    con: duckdb.DuckDBPyConnection, region: Region, period: str, last_day: dt.date, folder: Path,
+    carried: pa.Table = NOTHING_OPEN, adjustments: pa.Table = NOTHING_OPEN,
+) -> list[str]:  # fmt: skip
     """Write case_payment and hospital_payment, prove every law; returns the laws proved.
 
+    `carried` and `adjustments`: hospital_id, insurance_type, amount_fen that earlier months left to this one.
     Raises ConfigurationError where the period has no settlement terms, AuditBroken where a law does not hold.
     """
     entry = settlement_on(region, last_day)
     con.register("hospitals", _hospitals(region, last_day))
     con.register("alliances", _alliances(region, last_day))
     con.register("period_amounts", _period_amounts(region, period))
+    con.register("carried_in", carried)
+    con.register("adjustments_in", adjustments)
     store(con, "case_payment", folder / "case_payment.parquet")
     store(
         con, "hospital_payment", folder / "hospital_payment.parquet",
         prepay_ratio_e4=scaled(entry.prepay_ratio, RULE_UNIT), deposit_rate_e4=scaled(entry.deposit_rate, RULE_UNIT),
+        most_owed_fen=None if entry.most_owed_yuan is None else scaled(entry.most_owed_yuan, FEN),
     )  # fmt: skip
     for name in ("group_summary", "balance", "totals"):
         keep(con, name)

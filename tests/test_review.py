@@ -17,7 +17,6 @@ import pytest
 from pipeline.decide import QuotaUse, Review, used_before
 from pipeline.decisions import Decision, decisions_sha, load_decisions, store
 from pipeline.errors import InputError
-from pipeline.query import engine
 from pipeline.region import Region
 from tests.pricing_fixtures import DAY, WEIGHTS, Case, Priced, dated, dip_pack, plain_pack, priced, write_pack
 
@@ -222,10 +221,9 @@ def test_published_months_count_towards_the_next(tmp_path: Path) -> None:
     cases = [*CASES, CASES[0].reversed_by("turned")]
     with priced(region, cases, tmp_path / "r", review=review_of(region, [decided("item")])):
         pass
-    with engine(tmp_path) as con:
-        used = used_before(con, region.pack.review, [tmp_path / "r"])
-        assert used == (QuotaUse(2025, dt.date(2025, 1, 1), 39, 1),)
-        assert used_before(con, region.pack.review, []) == ()
+    used = used_before(region.pack.review, [tmp_path / "r"])
+    assert used == (QuotaUse(2025, dt.date(2025, 1, 1), 39, 1),)
+    assert used_before(region.pack.review, []) == ()
 
 
 # --- the twin: one loop
