@@ -112,7 +112,7 @@ def review_import(
         typer.echo(f"这些决定已经导入过，没有变化：{told}")
     else:
         typer.echo(f"已导入 {len(decisions):,} 个决定（{told}）：{kept}")
-        typer.echo(f"下一步：重新运行 {'、'.join(sorted(periods))}")
+        typer.echo(f"下一步：重新运行 {'、'.join(sorted(periods))}；已发布的用 `drgdip rerun {region}`")
 
 
 @review_app.command("notice")

@@ -152,7 +152,8 @@ def _decision(row: _Row) -> Decision | None:
     verdict = VERDICTS.get(cells["decision"])
     if verdict is None:
         row.complain(
-            "decision", f"应为{'、'.join(DECISION_NAMES.values())}，实为 `{cells['decision'][:SHOWN]}`；请更正"
+            "decision",
+            f"应为{'、'.join(DECISION_NAMES.values())}，实为 `{cells['decision'][:SHOWN]}`；请更正",
         )
     fen = _fen(row, verdict)
     rank = _rank(row, verdict)
@@ -176,12 +177,15 @@ def _fen(row: _Row, verdict: Verdict | None) -> int | None:
         return None
     if verdict is not None and verdict != "adjusted":
         row.complain(
-            "adjusted_yuan", f"决定为{DECISION_NAMES[verdict]}的不填金额，实为 `{text[:SHOWN]}`；请更正决定或删去金额"
+            "adjusted_yuan",
+            f"决定为{DECISION_NAMES[verdict]}的不填金额，实为 `{text[:SHOWN]}`；请更正决定或删去金额",
         )
         return None
     plain = normalize("NFKC", text)
     if not YUAN.fullmatch(plain) or not 0 < (yuan := Decimal(plain.replace(",", ""))) <= MOST_YUAN:
-        row.complain("adjusted_yuan", f"应为大于零、不超过一亿、至多两位小数的元，实为 `{text[:SHOWN]}`；请更正")
+        row.complain(
+            "adjusted_yuan", f"应为大于零、不超过一亿、至多两位小数的元，实为 `{text[:SHOWN]}`；请更正"
+        )
         return None
     return int(yuan * 100)
 
@@ -191,7 +195,9 @@ def _rank(row: _Row, verdict: Verdict | None) -> int | None:
     if not text and verdict == "rejected":
         return 0
     if not RANK.fullmatch(text):
-        row.complain("rank", f"应为 1、2、3…的整数，实为 `{row.cells['rank'][:SHOWN]}`；超过限额时按排名取舍，请填写")
+        row.complain(
+            "rank", f"应为 1、2、3…的整数，实为 `{row.cells['rank'][:SHOWN]}`；超过限额时按排名取舍，请填写"
+        )
         return None
     return int(text)
 

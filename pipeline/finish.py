@@ -34,7 +34,7 @@ class Month:
     identity: Identity
     stands: Standing
     tick: Tick
-    review: Review = Review()
+    review: Review
 
     @property
     def last(self) -> dt.date:

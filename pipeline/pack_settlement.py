@@ -13,7 +13,9 @@ from pydantic import Field, model_validator
 from pipeline.entries import Dated, Multiple, Share
 
 Days = Annotated[int, Field(ge=1)]
-Fee = Annotated[Decimal, Field(gt=0, le=100_000_000, decimal_places=2)]  # a case costs no more: findings, absurd_amount
+Fee = Annotated[
+    Decimal, Field(gt=0, le=100_000_000, decimal_places=2)
+]  # a case costs no more: findings, absurd_amount
 
 
 class ReviewEntry(Dated):

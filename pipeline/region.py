@@ -87,9 +87,7 @@ def load_region(name: str, root: Path | None = None) -> Region:
 
 def budget_of(region: Region, insurance_type: str, year: int) -> Budget | None:
     """The version that counts: the highest; None where the pack has no budget of that insurance type and year."""
-    versions = [
-        one for one in region.budgets if (one.insurance_type, one.year) == (insurance_type, year)
-    ]
+    versions = [one for one in region.budgets if (one.insurance_type, one.year) == (insurance_type, year)]
     return max(versions, key=lambda one: one.version, default=None)
 
 

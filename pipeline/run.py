@@ -85,11 +85,13 @@ def run_month(
         started = now()
         stands = standing(ledger, period, out)
         published = {one.run_id: run_folder(out, name, one) for one in stands.others}
-        offered = [folder / HELD for run, folder in published.items() if run == stands.held_from and (folder / HELD).is_file()]
+        offered = [
+            folder / HELD
+            for run, folder in published.items()
+            if run == stands.held_from and (folder / HELD).is_file()
+        ]
         review = review_of(region, load_decisions(out / name), source, offered, list(published.values()))
-        identity = identify(
-            source, region, schemes, period, control_totals, stands.sha256 + review.sha256
-        )
+        identity = identify(source, region, schemes, period, control_totals, stands.sha256 + review.sha256)
         folder = out / name / period / identity.run
         fresh = not finished(folder)
         if fresh:

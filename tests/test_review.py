@@ -31,7 +31,9 @@ def decided(case_id: str, decision: Any = "by_item", fen: int | None = None, ran
 
 def rate_pack(**changes: Any) -> dict[str, Any]:
     off = dated(ungrouped={"treatment": "by_item"}, ambiguous={"treatment": "table_weight"}, groups=HELD)
-    return plain_pack(**{"off_path": [off], "review": [dated(quota_share="0.05", stay_days_ge=60)], **changes})
+    return plain_pack(
+        **{"off_path": [off], "review": [dated(quota_share="0.05", stay_days_ge=60)], **changes}
+    )
 
 
 def score_pack(**changes: Any) -> dict[str, Any]:
@@ -168,7 +170,11 @@ def test_approvals_above_the_quota_are_refused_by_rank_and_say_so(tmp_path: Path
     # 40 priced discharges, one of them turned back: floor(39 × 0.05) = 1 place. Held cases are no discharges yet.
     region = write_pack(tmp_path / "p", rate_pack())
     cases = [*CASES, CASES[0].reversed_by("turned")]
-    decisions = [decided("item", rank=7), decided("given", "adjusted", 1, rank=3), decided("no", "rejected", rank=1)]
+    decisions = [
+        decided("item", rank=7),
+        decided("given", "adjusted", 1, rank=3),
+        decided("no", "rejected", rank=1),
+    ]
     with priced(region, cases, tmp_path / "r", review=review_of(region, decisions)) as run:
         assert outcomes(run) == {"given": "applied", "item": "refused_quota", "no": "rejected"}
         found = [row for row in run.late if row["code"] == "review_over_quota"]
@@ -189,7 +195,10 @@ def test_cases_outside_the_scope_make_no_quota(tmp_path: Path) -> None:
 
 def test_each_year_and_rule_has_its_own_quota(tmp_path: Path) -> None:
     # A December stay settled in January belongs to December's year; from July on 10 %.
-    review = [dated(quota_share="0.05", stay_days_ge=60), dated(**{"from": "2025-07-01"}, quota_share="0.1", stay_days_ge=30)]
+    review = [
+        dated(quota_share="0.05", stay_days_ge=60),
+        dated(**{"from": "2025-07-01"}, quota_share="0.1", stay_days_ge=30),
+    ]
     region = write_pack(tmp_path / "p", rate_pack(review=review))
     march, july = dt.date(2025, 3, 1), dt.date(2025, 7, 1)
     cases = [
@@ -213,7 +222,9 @@ def test_a_day_without_a_review_rule_has_no_quota(tmp_path: Path) -> None:
     region = write_pack(tmp_path / "p", rate_pack(review=late))
     with priced(region, CASES, tmp_path / "r", review=review_of(region, [decided("item")])) as run:
         assert outcomes(run) == {"item": "refused_quota"}
-        assert "没有 review 参数" in run.late[-1]["message"] or any("没有 review" in row["message"] for row in run.late)
+        assert "没有 review 参数" in run.late[-1]["message"] or any(
+            "没有 review" in row["message"] for row in run.late
+        )
 
 
 def test_published_months_count_towards_the_next(tmp_path: Path) -> None:
