@@ -77,7 +77,17 @@ def test_a_sound_workbook_says_the_same_with_dates_and_numbers_as_cells(tmp_path
 
 
 def test_headers_may_be_english_in_any_order_among_others(tmp_path: Path) -> None:
-    header = ("备注", "document", "reason", "date", "reviewer", "rank", "adjusted_yuan", "decision", "case_id")
+    header = (
+        "备注",
+        "document",
+        "reason",
+        "date",
+        "reviewer",
+        "rank",
+        "adjusted_yuan",
+        "decision",
+        "case_id",
+    )
     rows = [["x", *reversed(row)] for row in GOOD]
     rows[1][7] = "adjusted"
     assert read_decisions(csv_of(tmp_path, rows, header), known) == WANTED
@@ -128,7 +138,9 @@ def test_a_slip_is_named_by_its_cell(slip: str, make: Callable[..., Path], tmp_p
     # of two equal cells the later one is complained of
     later = {"case twice": (line + 1, message.replace("第 3 行", f"第 {line} 行"))}
     number, message = later.get(slip, (line, message))
-    assert "有 1 处错误，一行也没有导入" in said and f"{sheet} 第 {number} 行" in said and message in said, said
+    assert "有 1 处错误，一行也没有导入" in said and f"{sheet} 第 {number} 行" in said and message in said, (
+        said
+    )
 
 
 def test_an_id_that_excel_rounded_is_never_matched(tmp_path: Path) -> None:
