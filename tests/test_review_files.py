@@ -242,6 +242,27 @@ def test_hospital_workbook_has_a_sheet_of_special_cases(reviewed: Reviewed) -> N
     assert reviewed.cases[0]["case_id"] in found
 
 
+def test_a_published_month_takes_new_decisions_as_a_rerun(
+    source: Path, reviewed: Reviewed, tmp_path: Path
+) -> None:
+    month = run_month(source, tmp_path, "--by", "赵某")
+    out = ("--out", tmp_path)
+    for words in (
+        ("recheck", "demo-rate", month.folder.name, "--by", "钱某", *out),
+        ("publish", "demo-rate", month.folder.name, "--approved-by", "孙某", *out),
+        ("review", "import", "demo-rate", reviewed.folder / "list.csv", "--by", "李某", "--runs", tmp_path),
+        ("rerun", "demo-rate", "--from", PERIOD, "--to", PERIOD, "--by", "赵某", *out),
+    ):
+        said = in_process(*words)
+        assert said.code == 0, said.err
+    again = Finished(
+        source, tmp_path, month.folder.parent / (month.folder.parent / "current").read_text().strip()
+    )
+    assert again.folder != month.folder
+    assert reviewed.scored(again) == reviewed.scored(reviewed.after)
+    assert again.table("review_outcome").equals(reviewed.after.table("review_outcome"))
+
+
 # --- the notice
 
 
