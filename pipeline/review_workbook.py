@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -131,8 +131,10 @@ def write_applications(path: Path, title: Title, cases: pl.DataFrame, hospitals:
     with open_book(path, f"{title.region}{title.when}特例单议申报表", title.run, title.created) as book:
         listed = shown.partition_by("hospital_id", as_dict=True, maintain_order=True)
         _write_summary(book, title, [listed[key] for key in sorted(listed)])
-        for number, key in enumerate(sorted(listed), start=1):
-            _write_application(book, title, _sheet_name(str(key[0]), number), listed[key], twin.name)
+        for name, key in zip(
+            _sheet_names([str(key[0]) for key in sorted(listed)]), sorted(listed), strict=True
+        ):
+            _write_application(book, title, name, listed[key], twin.name)
         _write_form(book, title)
     headers = {"hospital_id": "机构编号", "hospital_name": "机构名称"}
     headers |= {field.name: worded(field.title, title.kind) for field in _APPLICATION}
@@ -140,9 +142,14 @@ def write_applications(path: Path, title: Title, cases: pl.DataFrame, hospitals:
     return twin
 
 
-def _sheet_name(hospital_id: str, number: int) -> str:
-    """A name that Excel takes; ids that it would not take are numbered, so that two never become one."""
-    return hospital_id if re.fullmatch(r"[\w.-]{1,31}", hospital_id) else f"医院{number}"
+def _sheet_names(hospital_ids: Sequence[str]) -> list[str]:
+    """The ids, or numbers where Excel would not take them all: too long, other signs, or unlike only in their case."""
+    plain = all(
+        re.fullmatch(r"[A-Za-z0-9_.-]{1,31}", one) and one.lower() != "history" for one in hospital_ids
+    )
+    if plain and len({one.lower() for one in hospital_ids}) == len(hospital_ids):
+        return list(hospital_ids)
+    return [f"医院{number}" for number, _ in enumerate(hospital_ids, start=1)]
 
 
 def _sums(frame: pl.DataFrame, names: tuple[str, ...]) -> dict[str, int]:

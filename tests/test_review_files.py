@@ -25,6 +25,7 @@ from conftest import PERIOD, ROOT, Finished, bytes_of, in_process, run_month
 from pipeline.decisions import Decision, store
 from pipeline.region import load_region
 from pipeline.review import candidates
+from pipeline.review_workbook import _sheet_names
 
 SAMPLE = ROOT / "data" / "samples" / "demo-rate"
 AS_UTF8 = "csv:Text - txt - csv (StarCalc):44,34,76,1"
@@ -148,6 +149,12 @@ def test_one_hospital_alone_and_the_same_bytes_twice(reviewed: Reviewed, tmp_pat
     assert openpyxl.load_workbook(tmp_path / "a.xlsx").sheetnames == ["申报汇总", hospital, "评议决定表"]
     with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == json.loads(said.out)["cases"]
+
+
+def test_ids_that_are_no_sheet_names_are_numbered() -> None:
+    assert _sheet_names(["H1", "H2"]) == ["H1", "H2"]
+    for strange in ("h1", "a/b", "x" * 32, "History", "", "申报汇总"):
+        assert _sheet_names(["H1", strange]) == ["医院1", "医院2"]
 
 
 def test_no_person_is_named_in_any_file(reviewed: Reviewed) -> None:
