@@ -33,7 +33,7 @@ _APPLICATION = (
     Field("settlement_date", "结算日期", "day", 12),
     Field("stay_days", "住院天数", "count", 9),
     Field("group_code", "病组编码", "text", 9),
-    Field("group_name", "病组名称", "prose", 32),
+    Field("group_name", "病组名称", "prose", 40),
     Field("class_name", "费用分类", "text", 10),
     Field("fee_fen", "医疗费用", "money", 13),
     Field("standard_fen", "支付标准", "money", 13),
