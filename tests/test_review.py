@@ -287,7 +287,8 @@ def test_engine_and_twin_agree(seed: int, tmp_path: Path) -> None:
     draw = random.Random(seed)
     days = [dt.date(2025, 2, 3), dt.date(2025, 6, 30), dt.date(2025, 7, 1), DAY]
     cases = []
-    for number in range(draw.randint(30, 90)):
+    count = draw.randint(30, 90)
+    for number in range(count):
         fee = draw.randint(100, 3_000_000)
         case = Case(
             f"c{number:02}", draw.choice(["AA", "BB", "CC", "AA", "BB"]), fee, draw.randint(0, fee),
@@ -297,13 +298,13 @@ def test_engine_and_twin_agree(seed: int, tmp_path: Path) -> None:
         if case.drg != "CC" and draw.random() < 0.1:
             cases.append(case.reversed_by(f"r{number:02}"))
     draw.shuffle(cases)
-    shares = [draw.choice(["0.01", "0.05", "0.1"]) for _ in range(2)]
+    shares = [draw.choice(["0.05", "0.15", "0.3"]) for _ in range(2)]
     review = [
         dated(**{"from": "2025-03-01"}, quota_share=shares[0], stay_days_ge=60),
         dated(**{"from": "2025-07-01"}, quota_share=shares[1], fee_ge_yuan="10000"),
     ]
     region = write_pack(tmp_path / "p", rate_pack(review=review))
-    asked = draw.sample(range(95), 14)
+    asked = draw.sample(range(count + 3), 14)
     ranks = draw.sample(range(1, 40), 14)
     decisions = []
     for number, rank in zip(asked, ranks, strict=True):
