@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipeline.budgets import Budget, budget_of
+from pipeline.budgets import Budget
 from pipeline.clear import assessments_of, clear_year, clearing_on
 from pipeline.clear_files import write_clearing
 from pipeline.errors import ConfigurationError, UsageMistake
@@ -30,7 +30,7 @@ from pipeline.ledger import Ledger, now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.query import engine, parquet_view, rows
-from pipeline.region import Region
+from pipeline.region import Region, budget_of
 from pipeline.region_check import stop_on_draft
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.settle import amounts_of_year, hospitals_on

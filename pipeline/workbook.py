@@ -264,6 +264,12 @@ class Sheet:
                 self._put(column, values[index], shape)
             self._row += 1
 
+    def choices(self, column: int, height: int, allowed: Sequence[str]) -> None:
+        """Offer these texts, and an empty cell, in a column of the next `height` rows."""
+        if height:
+            offer = {"validate": "list", "source": list(allowed), "error_title": "请从列表中选"}
+            self._page.data_validation(self._row, column, self._row + height - 1, column, offer)
+
     def line(self, cells: Sequence[Cell], role: Role = "body") -> None:
         """One row of (value, kind); money in fen."""
         for column, (value, told) in enumerate(cells):

@@ -119,7 +119,8 @@ def test_every_command_is_named_and_every_example_is_a_command(name: str) -> Non
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     shown = set(
         re.findall(
-            r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|areas|new|schema|dip-catalogue|point-value)\b)?)",
+            r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|areas|new|schema|dip-catalogue|point-value"
+            r"|(?<=review )(?:export|notice))\b)?)",
             blocks,
             re.MULTILINE,
         )

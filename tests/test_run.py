@@ -88,6 +88,7 @@ DIP_ALONE = {
     "separate_over_total",
     "out_of_scope",
     "case_review",
+    "review_over_quota",
 }
 
 
