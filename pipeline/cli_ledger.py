@@ -134,7 +134,7 @@ def rerun(
             region, first, last, out, by, (rechecked_by, approved_by), memory, tick, ledger_url
         )
     if as_json:
-        print_json(found)
+        print_json({"months": found})
     else:
         typer.echo("\n".join(rerun_lines(found)))
 

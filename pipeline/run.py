@@ -90,7 +90,7 @@ def run_month(
             for run, folder in published.items()
             if run == stands.held_from and (folder / HELD).is_file()
         ]
-        review = review_of(region, load_decisions(out / name), source, offered, list(published.values()))
+        review = review_of(region, load_decisions(ledger), source, offered, list(published.values()))
         identity = identify(source, region, schemes, period, control_totals, stands.sha256 + review.sha256)
         folder = out / name / period / identity.run
         fresh = not finished(folder)
