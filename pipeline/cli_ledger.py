@@ -1,4 +1,4 @@
-"""Commands about what was computed and published: confirm, recheck, publish, runs, show, verify."""
+"""Commands about what was computed and published: confirm, recheck, publish, runs, show, diff, verify."""
 
 from __future__ import annotations
 
@@ -109,6 +109,27 @@ def show(
     typer.echo("\n".join(shown_lines(found)))
 
 
+def diff(
+    region: RegionName,
+    first: Annotated[str, typer.Argument(metavar="批次", help="前一个批次号或其开头，见 drgdip runs。")],
+    second: Annotated[str, typer.Argument(metavar="批次", help="后一个批次号或其开头。")],
+    out: Out = Path("out"),
+    to: Annotated[Path | None, typer.Option("--to", help="另存为这个工作簿（.xlsx）。")] = None,
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
+    ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """比较两个批次：哪些医院、哪些病组、哪些病例不同，为什么；各原因之和等于总差额。"""
+    from pipeline.diff import diff_runs
+    from pipeline.diff_words import difference_lines, plain
+
+    found = diff_runs(region, first, second, out, ledger_url, to, memory)
+    if as_json:
+        print_json(plain(vars(found)))
+    else:
+        typer.echo("\n".join(difference_lines(found)))
+
+
 def verify(
     region: RegionName, out: Out = Path("out"), ledger_url: LedgerUrl = None, as_json: AsJson = False
 ) -> None:
@@ -127,5 +148,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Put the commands at the top level."""
-    for command in (confirm, recheck, publish, runs, show, verify):
+    for command in (confirm, recheck, publish, runs, show, diff, verify):
         app.command()(command)
