@@ -1,4 +1,4 @@
-"""Commands about what was computed and published: confirm, recheck, publish, runs, show, diff, verify."""
+"""Commands about what was computed and published: confirm, recheck, publish, runs, show, diff, nightly, verify."""
 
 from __future__ import annotations
 
@@ -130,6 +130,33 @@ def diff(
         typer.echo("\n".join(difference_lines(found)))
 
 
+def nightly(
+    region: RegionName,
+    period: Annotated[
+        str | None,
+        typer.Option("--period", help="结算期；不给则是最近一次发布的下一个月，从未发布则看收件箱。"),
+    ] = None,
+    input_path: Annotated[
+        Path | None, typer.Option("--input", help="出院记录；不给则用地区参数里的收件箱。")
+    ] = None,
+    out: Out = Path("out"),
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
+    by: Annotated[str | None, typer.Option("--by", help="计算人姓名；不给则用系统用户名。")] = None,
+    ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """夜间预结算，给 cron 用：收件箱有新数据就重算未发布的月份，只印一行；从不发布。日志在 out/地区/nightly.log。"""
+    from dataclasses import asdict
+
+    from pipeline.nightly import night, run_night
+
+    done = night(region, out, lambda pack: run_night(pack, out, period, input_path, memory, ledger_url, by))
+    if as_json:
+        print_json(asdict(done))
+    else:
+        typer.echo(done.line())
+
+
 def verify(
     region: RegionName, out: Out = Path("out"), ledger_url: LedgerUrl = None, as_json: AsJson = False
 ) -> None:
@@ -148,5 +175,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Put the commands at the top level."""
-    for command in (confirm, recheck, publish, runs, show, diff, verify):
+    for command in (confirm, recheck, publish, runs, show, diff, nightly, verify):
         app.command()(command)

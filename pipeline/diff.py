@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipeline.deliver import STATUSES
 from pipeline.diff_files import write_difference
 from pipeline.errors import AuditBroken, InputError, UsageMistake
 from pipeline.identity import sha256_of
@@ -26,6 +27,7 @@ from pipeline.runfolder import MANIFEST
 from pipeline.schemes import schemes_of
 from pipeline.states import find_run
 from pipeline.validate import VALIDATED_SCHEMA
+from pipeline.words import CLASS_NAMES, FAMILY_NAMES
 
 SIDES = ("before", "after")
 TABLES = ("scored", "case_payment", "rules_used", "hospital_payment", "validated")
@@ -35,6 +37,8 @@ TOLD = (
     "run", "region", "title", "period", "pack_version", "pack_sha256", "code_version", "inputs", "schemes", "standing",
     "totals", "audits", "files",
 )  # fmt: skip
+CLASSES = CLASS_NAMES | {"reversal": "冲销", "special_review": "特例单议"}
+FAMILIES = FAMILY_NAMES | {"special_by_item": "特例按项目", "special_adjusted": "特例核定金额"}
 MACROS = r"""
 CREATE MACRO plain(number) AS regexp_replace(number::VARCHAR, '\.?0+$', '');
 CREATE MACRO step(title, b, a) AS
@@ -88,7 +92,16 @@ def diff_runs(
         _register(con, folders, manifests, names)
         for name in ("sides", "rules"):
             view(con, f"diff/{name}")
-        for name in ("moved", "inputs", "data_differs", "changed", "by_reason", "attributed", "by_hospital", "by_group"):
+        for name in (
+            "moved",
+            "inputs",
+            "data_differs",
+            "changed",
+            "by_reason",
+            "attributed",
+            "by_hospital",
+            "by_group",
+        ):
             keep(con, f"diff/{name}")
         _prove(con)
         found = _difference(con, manifests, pack.pack.kind)
@@ -124,6 +137,8 @@ def _register(
 ) -> None:  # fmt: skip
     """Every table of the two runs with its `side`; the difference of the manifests' totals; names of groups."""
     con.execute(MACROS)
+    for name, words in (("class_word", CLASSES), ("family_word", FAMILIES), ("status_word", STATUSES)):
+        con.execute(f"CREATE MACRO {name}(code) AS coalesce({_mapping(words)}[code], code)")
     # A column that came into the contract after a run was made is null in it.
     con.register("validated_columns", VALIDATED_SCHEMA.empty_table())
     for table in TABLES:
@@ -138,6 +153,11 @@ def _register(
     con.register("group_names", pa.table({
         "group_code": pa.array(list(names), pa.string()), "name": pa.array(list(names.values()), pa.string()),
     }))  # fmt: skip
+
+
+def _mapping(words: Mapping[str, str]) -> str:
+    """A SQL literal of our own words."""
+    return "MAP {" + ", ".join(f"'{code}': '{word}'" for code, word in words.items()) + "}"
 
 
 def _prove(con: duckdb.DuckDBPyConnection) -> None:

@@ -17,13 +17,13 @@ from pipeline.findings import BY_CODE
 from pipeline.hospital_workbook import LISTED
 from pipeline.query import statement
 from pipeline.words import PAID_DOORS, worded
-from pipeline.workbook import Book, Field, fitted, open_book
+from pipeline.workbook import Book, Field, Kind, fitted, open_book
 from pipeline.yardstick import period_days
 
 _MONEY = (("standard", "支付标准"), ("fund", "核定统筹基金"), ("due", "本期净额"))
 
 
-def _three(name: str, title: str, kind: Any, width: float, unit: str = "") -> list[Field]:
+def _three(name: str, title: str, kind: Kind, width: float, unit: str = "") -> list[Field]:
     """Before, after and difference of a measure."""
     return [
         Field(f"{name}_before{unit}", f"{title}（前）", kind, width),
@@ -57,7 +57,7 @@ _REASON_FIELDS = [
     Field("title", "原因", "text", 30), Field("changed", "结果不同的病例", "count", 18), Field("cases", "病例数（差）", "count", 18),
     Field("standard_fen", "支付标准（差）", "money", 18), Field("fund_fen", "核定统筹基金（差）", "money", 18),
 ]  # fmt: skip
-_TOTAL_TITLES = {
+_TOTAL_TITLES: dict[str, tuple[str, Kind]] = {
     "cases": ("病例数", "count"), "weight": ("总权重", "weight"), "standard_fen": ("支付标准", "money"),
     "fund_fen": ("核定统筹基金", "money"), "due_fen": ("本期净额", "money"),
 }  # fmt: skip
@@ -75,7 +75,9 @@ def write_difference(con: duckdb.DuckDBPyConnection, found: Any, path: Path) -> 
     many = found.changed > LISTED
     if many:
         everything = _cases(con, found.kind)
-        write_case_csv(beside, everything, {field.name: worded(field.title, found.kind) for field in _CASE_FIELDS})
+        write_case_csv(
+            beside, everything, {field.name: worded(field.title, found.kind) for field in _CASE_FIELDS}
+        )
         shown = everything.head(LISTED)
     else:
         shown = _cases(con, found.kind)
@@ -105,7 +107,9 @@ def _schema(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
 def _cases(con: duckdb.DuckDBPyConnection, kind: str) -> pl.DataFrame:
     """The changed cases in words, the largest difference first."""
     frame = pl.DataFrame(con.sql(statement("diff/case_list")).to_arrow_table())
-    frame = frame.with_columns(pl.col(pl.String).cast(pl.String), pl.selectors.ends_with("_fen").cast(pl.Int64))
+    frame = frame.with_columns(
+        pl.col(pl.String).cast(pl.String), pl.selectors.ends_with("_fen").cast(pl.Int64)
+    )
     titles = {code: one.title for code, one in BY_CODE.items()}
     doors = []
     for side in ("before", "after"):
@@ -120,18 +124,27 @@ def _cases(con: duckdb.DuckDBPyConnection, kind: str) -> pl.DataFrame:
 
 def _with_reasons(frame: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
     titles = {one: reason_title(one, kind) for one in frame[name].drop_nulls().unique().to_list()}
-    return frame.with_columns(pl.col(name).replace_strict(titles, default=None, return_dtype=pl.String).alias("reason_title"))
+    return frame.with_columns(
+        pl.col(name).replace_strict(titles, default=None, return_dtype=pl.String).alias("reason_title")
+    )
 
 
 def _write_overview(book: Book, found: Any) -> None:
     sheet = book.sheet("概要")
     title = "同一结算期的两个批次" if found.same_period else "两个批次不是同一结算期"
     sheet.banner(f"{found.title}　批次比较", [[f"{title}；差 ＝ 后 － 前，金额单位：元"]])
-    fields = fitted(_REASON_FIELDS, *found.reasons, *({"fund_fen": one} for one in found.totals["fund_fen"].values()))
+    fields = fitted(
+        _REASON_FIELDS, *found.reasons, *({"fund_fen": one} for one in found.totals["fund_fen"].values())
+    )
     sheet.header([Field("what", "项目", "text", fields[0].width), Field("b", "前", "text", fields[1].width),
                   Field("a", "后", "text", fields[2].width), Field("d", "差", "text", fields[3].width),
                   Field("note", "说明", "text", fields[4].width)], frozen=0)  # fmt: skip
-    for what, key in (("批次", "run"), ("结算期", "period"), ("地区参数", "pack_version"), ("程序", "code_version")):
+    for what, key in (
+        ("批次", "run"),
+        ("结算期", "period"),
+        ("地区参数", "pack_version"),
+        ("程序", "code_version"),
+    ):
         sheet.line([(what, "text"), (found.before[key], "text"), (found.after[key], "text"), (None, "text"),
                     (None if found.before[key] == found.after[key] else "不同", "text")])  # fmt: skip
     for name, (what, kind) in _TOTAL_TITLES.items():
@@ -145,14 +158,19 @@ def _write_overview(book: Book, found: Any) -> None:
     sheet.line([(field.title, "text") for field in fields], "header")
     for one in found.reasons:
         sheet.total(one | {"title": reason_title(one["reason"], found.kind)}, fields, "body")
-    total = {name: sum(one[name] for one in found.reasons) for name in ("changed", "cases", "standard_fen", "fund_fen")}
+    total = {
+        name: sum(one[name] for one in found.reasons)
+        for name in ("changed", "cases", "standard_fen", "fund_fen")
+    }
     sheet.total({"title": "合计（等于总差额）", **total}, fields)
 
 
 def _write_rows(book: Book, found: Any, title: str, fields: Sequence[Field], frame: pl.DataFrame) -> None:
     fields = [field.worded(found.kind) for field in fields]
     names = [field.name for field in fields if field.kind in ("count", "weight", "money")]
-    total = {name: sum(frame[name].to_list()) for name in names if not (name == "changed" and title != "医院")}
+    total = {
+        name: sum(frame[name].to_list()) for name in names if not (name == "changed" and title != "医院")
+    }
     fields = fitted(fields, total)
     sheet = book.sheet(title)
     sheet.banner(f"{found.title}　批次比较：{title}", [[_line(found)]])

@@ -68,7 +68,9 @@ def made_from_words(made: Mapping[str, Any]) -> list[str]:
     said = []
     for key, title in (("added", "多"), ("removed", "少"), ("altered", "改")):
         if names := made["inputs"][key]:
-            said.append(f"输入文件{title} {len(names)} 个（{'、'.join(names[:3])}{'等' if names[3:] else ''}）")
+            said.append(
+                f"输入文件{title} {len(names)} 个（{'、'.join(names[:3])}{'等' if names[3:] else ''}）"
+            )
     if made["pack"]:
         (old, digest), (new, other) = made["pack"]["before"], made["pack"]["after"]
         said.append(f"地区参数 {old}（{digest[:12]}）→ {new}（{other[:12]}）")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
@@ -33,6 +33,7 @@ PRICED_BY: dict[Method, tuple[str, ...]] = {
     "dip": ("weights", "point_values", "reference_prices", "coefficients"),
     "published": ("standards",),
 }
+PERIOD = "{period}"  # in `inbox`: the period that is run
 OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items")  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
@@ -151,6 +152,13 @@ class Pack(Closed):
         """Every dated list of this method, by key; of the optional ones those that are there."""
         keys = (*COMMON, *PRICED_BY[self.method], *(key for key in OPTIONAL if getattr(self, key)))
         return {key: list(getattr(self, key)) for key in keys}
+
+    @field_validator("inbox")
+    @classmethod
+    def _only_the_period(cls, inbox: str) -> str:
+        if "{" in inbox.replace(PERIOD, "") or "}" in inbox.replace(PERIOD, ""):
+            raise ValueError(f"路径里只能用 {PERIOD}（结算期，如 2025-10），实为 `{inbox[:60]}`")
+        return inbox
 
     @model_validator(mode="after")
     def _of_its_method(self) -> Pack:

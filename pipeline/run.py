@@ -30,7 +30,7 @@ from pipeline.match import intervals_of, match_with_evidence
 from pipeline.needs import stop_without_columns
 from pipeline.query import engine, parquet_view, store
 from pipeline.read import Piece, Source, open_source, stream
-from pipeline.region import FOREVER, Region
+from pipeline.region import FOREVER, PERIOD, Region
 from pipeline.region_check import stop_on_draft, stop_on_errors
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.schemes import Scheme, schemes_of
@@ -178,9 +178,9 @@ class _Month:
             self.tick("validate", done, source.rows)
 
 
-def inbox(region: Region) -> Path:
-    """Where a region's discharges arrive: a path, relative ones under the embedded data."""
-    path = Path(region.pack.inbox)
+def inbox(region: Region, period: str = PERIOD) -> Path:
+    """Where a region's discharges of a period arrive: a path, relative ones under the embedded data."""
+    path = Path(region.pack.inbox.replace(PERIOD, period))
     return path if path.is_absolute() else data_root() / path
 
 
