@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipeline.deliver import STATUSES
 from pipeline.diff_files import write_difference
+from pipeline.diff_words import Difference
 from pipeline.errors import AuditBroken, InputError, UsageMistake
 from pipeline.identity import sha256_of
 from pipeline.ledger_commands import reading
@@ -38,35 +39,13 @@ TOLD = (
     "totals", "audits", "files",
 )  # fmt: skip
 CLASSES = CLASS_NAMES | {"reversal": "冲销", "special_review": "特例单议"}
-FAMILIES = FAMILY_NAMES | {"special_by_item": "特例按项目", "special_adjusted": "特例核定金额"}
+FAMILIES = FAMILY_NAMES | {"special_by_item": "特例单议按项目", "special_adjusted": "特例单议核定"}
 MACROS = r"""
+CREATE MACRO yuan(fen) AS (fen // 100) || '.' || lpad((fen % 100)::VARCHAR, 2, '0');
 CREATE MACRO plain(number) AS regexp_replace(number::VARCHAR, '\.?0+$', '');
 CREATE MACRO step(title, b, a) AS
     CASE WHEN b IS DISTINCT FROM a AND b IS NOT NULL AND a IS NOT NULL THEN title || ' ' || b || ' → ' || a END;
 """
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What differs between two runs; amounts are after − before, in fen.
-
-    `before`, `after`: run, period and versions. `made_from`: what the runs were made from and does not agree.
-    `totals`: measure → before, after, difference. `reasons`, `hospitals`, `groups`: rows of the statements
-    `by_reason`, `by_hospital`, `by_group`, the largest fund first. `changed`: how many cases.
-    """
-
-    title: str
-    kind: str  # of the scheme: drg | dip
-    before: dict[str, Any]
-    after: dict[str, Any]
-    same_period: bool
-    made_from: dict[str, Any]
-    totals: dict[str, dict[str, Any]]
-    changed: int
-    reasons: list[dict[str, Any]]
-    hospitals: list[dict[str, Any]]
-    groups: list[dict[str, Any]]
-    files: list[str]
 
 
 def diff_runs(
@@ -109,7 +88,7 @@ def diff_runs(
             return found
         view(con, "diff/data_columns")
         files = write_difference(con, found, to)
-    return Difference(**{**vars(found), "files": [str(file) for file in files]})
+    return replace(found, files=[str(file) for file in files])
 
 
 def _proved(folder: Path, entered: Mapping[str, Any]) -> dict[str, Any]:

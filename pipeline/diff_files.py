@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +12,51 @@ import duckdb
 import polars as pl
 
 from pipeline.case_csv import write_case_csv
-from pipeline.diff_words import made_from_words, reason_title, signed_yuan
+from pipeline.diff_words import Difference, made_from_words, reason_title
 from pipeline.errors import UsageMistake
 from pipeline.findings import BY_CODE
 from pipeline.hospital_workbook import LISTED
 from pipeline.query import statement
 from pipeline.words import PAID_DOORS, worded
-from pipeline.workbook import Book, Field, Kind, fitted, open_book
+from pipeline.workbook import DIP_CODE_WIDTH, Book, Field, Kind, fitted, open_book
 from pipeline.yardstick import period_days
 
+Bands = Sequence[tuple[str, int]]
 _MONEY = (("standard", "支付标准"), ("fund", "核定统筹基金"), ("due", "本期净额"))
 
 
-def _three(name: str, title: str, kind: Kind, width: float, unit: str = "") -> list[Field]:
-    """Before, after and difference of a measure."""
-    return [
-        Field(f"{name}_before{unit}", f"{title}（前）", kind, width),
-        Field(f"{name}_after{unit}", f"{title}（后）", kind, width),
-        Field(f"{name}{unit}", f"{title}（差）", kind, width),
-    ]
+def _three(name: str, kind: Kind, width: float, unit: str = "") -> list[Field]:
+    """Before, after and difference of a measure, which stands above them."""
+    places = ((f"{name}_before{unit}", "前"), (f"{name}_after{unit}", "后"), (f"{name}{unit}", "差"))
+    return [Field(column, title, kind, width) for column, title in places]
 
 
-_COUNTED = [*_three("cases", "病例数", "count", 9), *_three("weight", "总权重", "weight", 13)]
+_COUNTED = [*_three("cases", "count", 9), *_three("weight", "weight", 13)]
+_COUNTED_BANDS = [("病例数", 3), ("总权重", 3)]
 _HOSPITAL_FIELDS = [
     Field("hospital_id", "机构编号", "text", 15), Field("hospital_name", "机构名称", "text", 26),
-    Field("insurance_name", "险种", "text", 8), Field("changed", "结果不同", "count", 9),
+    Field("insurance_name", "险种", "text", 8), Field("changed", "结果不同的病例", "count", 9),
     Field("reason_title", "主要原因", "text", 18), *_COUNTED,
-    *[field for name, title in _MONEY for field in _three(name, title, "money", 12, "_fen")],
+    *[field for name, _ in _MONEY for field in _three(name, "money", 12, "_fen")],
 ]  # fmt: skip
+_HOSPITAL_BANDS = [("定点医药机构", 3), ("变化", 2), *_COUNTED_BANDS, *[(title, 3) for _, title in _MONEY]]
 _GROUP_FIELDS = [
-    Field("group_code", "病组编码", "text", 10), Field("group_name", "病组名称", "text", 40),
-    Field("changed", "结果不同", "count", 9), *_COUNTED,
-    *[field for name, title in _MONEY[:2] for field in _three(name, title, "money", 12, "_fen")],
+    Field("group_code", "编码", "text", 10), Field("group_name", "名称", "text", 40),
+    Field("changed", "结果不同的病例", "count", 9), *_COUNTED,
+    *[field for name, _ in _MONEY[:2] for field in _three(name, "money", 12, "_fen")],
 ]  # fmt: skip
+_GROUP_BANDS = [("病组", 2), ("变化", 1), *_COUNTED_BANDS, *[(title, 3) for _, title in _MONEY[:2]]]
 _CASE_FIELDS = [
-    Field("case_id", "结算ID", "text", 24), Field("reason_title", "主要原因", "text", 18),
-    Field("detail", "哪里不同", "prose", 52), Field("hospital_id", "机构编号", "text", 15),
-    Field("insurance_type", "险种代码", "text", 9), Field("door_before", "去处（前）", "text", 24),
-    Field("door_after", "去处（后）", "text", 24), Field("group_before", "病组（前）", "text", 10),
-    Field("group_after", "病组（后）", "text", 10), Field("weight_before", "权重（前）", "weight", 11),
-    Field("weight_after", "权重（后）", "weight", 11),
-    *[field for name, title in _MONEY[:2] for field in _three(name, title, "money", 12, "_fen")],
+    Field("case_id", "结算ID", "text", 24), Field("hospital_id", "机构编号", "text", 15),
+    Field("insurance_type", "险种代码", "text", 9), Field("reason_title", "主要原因", "text", 18),
+    Field("detail", "哪里不同", "prose", 46), Field("door_before", "前", "prose", 14),
+    Field("door_after", "后", "prose", 14), Field("group_before", "前", "text", 10),
+    Field("group_after", "后", "text", 10), Field("weight_before", "前", "weight", 11),
+    Field("weight_after", "后", "weight", 11),
+    *[field for name, _ in _MONEY[:2] for field in _three(name, "money", 12, "_fen")],
+]  # fmt: skip
+_CASE_BANDS = [
+    ("病例", 3), ("为什么", 2), ("去处", 2), ("病组", 2), ("权重", 2), *[(title, 3) for _, title in _MONEY[:2]],
 ]  # fmt: skip
 _REASON_FIELDS = [
     Field("title", "原因", "text", 30), Field("changed", "结果不同的病例", "count", 18), Field("cases", "病例数（差）", "count", 18),
@@ -63,7 +68,7 @@ _TOTAL_TITLES: dict[str, tuple[str, Kind]] = {
 }  # fmt: skip
 
 
-def write_difference(con: duckdb.DuckDBPyConnection, found: Any, path: Path) -> list[Path]:
+def write_difference(con: duckdb.DuckDBPyConnection, found: Difference, path: Path) -> list[Path]:
     """Write the workbook at `path`, and every changed case as CSV beside it where a sheet does not hold them.
 
     `found` is a Difference; the tables of the comparison stand in `con`. Returns the files. Raises UsageMistake for
@@ -75,9 +80,7 @@ def write_difference(con: duckdb.DuckDBPyConnection, found: Any, path: Path) -> 
     many = found.changed > LISTED
     if many:
         everything = _cases(con, found.kind)
-        write_case_csv(
-            beside, everything, {field.name: worded(field.title, found.kind) for field in _CASE_FIELDS}
-        )
+        write_case_csv(beside, everything, _csv_headers(found.kind))
         shown = everything.head(LISTED)
     else:
         shown = _cases(con, found.kind)
@@ -86,12 +89,27 @@ def write_difference(con: duckdb.DuckDBPyConnection, found: Any, path: Path) -> 
     runs = f"{found.before['run']} → {found.after['run']}"
     with open_book(path, f"{found.title}批次比较 {runs}", runs, created) as book:
         _write_overview(book, found)
-        _write_rows(book, found, "医院", _HOSPITAL_FIELDS, _with_reasons(pl.DataFrame(
+        _write_rows(book, found, "医院", _HOSPITAL_FIELDS, _HOSPITAL_BANDS, _with_reasons(pl.DataFrame(
             found.hospitals, schema=_schema(con, "by_hospital")), "main_reason", found.kind))  # fmt: skip
-        _write_rows(book, found, worded("病组", found.kind), _GROUP_FIELDS,
+        _write_rows(book, found, worded("病组", found.kind), _GROUP_FIELDS, _GROUP_BANDS,
                     pl.DataFrame(found.groups, schema=_schema(con, "by_group")))  # fmt: skip
         _write_cases(book, found, shown, beside.name if many else None)
     return [path, beside] if many else [path]
+
+
+def _csv_headers(kind: str) -> dict[str, str]:
+    """A CSV has one line of headers: what stands above a column, and its own title where that says more."""
+    above = [title for title, width in _CASE_BANDS for _ in range(width)]
+    return {
+        field.name: worded(
+            f"{title}（{field.title}）" if field.title in ("前", "后", "差") else field.title, kind
+        )
+        for field, title in zip(_CASE_FIELDS, above, strict=True)
+    }
+
+
+def _banded(bands: Bands, kind: str) -> list[tuple[str, int]]:
+    return [(worded(title, kind), width) for title, width in bands]
 
 
 def _schema(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
@@ -129,7 +147,7 @@ def _with_reasons(frame: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
     )
 
 
-def _write_overview(book: Book, found: Any) -> None:
+def _write_overview(book: Book, found: Difference) -> None:
     sheet = book.sheet("概要")
     title = "同一结算期的两个批次" if found.same_period else "两个批次不是同一结算期"
     sheet.banner(f"{found.title}　批次比较", [[f"{title}；差 ＝ 后 － 前，金额单位：元"]])
@@ -149,9 +167,8 @@ def _write_overview(book: Book, found: Any) -> None:
                     (None if found.before[key] == found.after[key] else "不同", "text")])  # fmt: skip
     for name, (what, kind) in _TOTAL_TITLES.items():
         one = found.totals[name]
-        said = signed_yuan(one["difference"]) if kind == "money" else None
         sheet.line([(worded(what, found.kind), "text"), (one["before"], kind), (one["after"], kind),
-                    (one["difference"], kind), (said, "text")])  # fmt: skip
+                    (one["difference"], kind), (None, "text")])  # fmt: skip
     for said in made_from_words(found.made_from) or ["来源完全相同"]:
         sheet.note(f"来源：{said}")
     sheet.note("各原因（每个结果不同的病例只算一个主要原因，取最先成立的）", 1)
@@ -165,8 +182,22 @@ def _write_overview(book: Book, found: Any) -> None:
     sheet.total({"title": "合计（等于总差额）", **total}, fields)
 
 
-def _write_rows(book: Book, found: Any, title: str, fields: Sequence[Field], frame: pl.DataFrame) -> None:
-    fields = [field.worded(found.kind) for field in fields]
+def _worded(fields: Sequence[Field], kind: str) -> list[Field]:
+    """The fields in the words of a kind of scheme, with room for its codes."""
+    shown = [field.worded(kind) for field in fields]
+    wide = DIP_CODE_WIDTH if kind == "dip" else 0
+    return [
+        replace(field, width=max(field.width, wide))
+        if field.name in ("group_before", "group_after")
+        else field
+        for field in shown
+    ]
+
+
+def _write_rows(
+    book: Book, found: Difference, title: str, fields: Sequence[Field], bands: Bands, frame: pl.DataFrame
+) -> None:
+    fields = _worded(fields, found.kind)
     names = [field.name for field in fields if field.kind in ("count", "weight", "money")]
     total = {
         name: sum(frame[name].to_list()) for name in names if not (name == "changed" and title != "医院")
@@ -174,18 +205,18 @@ def _write_rows(book: Book, found: Any, title: str, fields: Sequence[Field], fra
     fields = fitted(fields, total)
     sheet = book.sheet(title)
     sheet.banner(f"{found.title}　批次比较：{title}", [[_line(found)]])
-    sheet.header(fields, frozen=2, filtered=frame.height)
+    sheet.header(fields, frozen=2, bands=_banded(bands, found.kind), filtered=frame.height)
     sheet.rows(frame, fields)
     sheet.total({fields[0].name: "合计", **total}, fields)
 
 
-def _write_cases(book: Book, found: Any, shown: pl.DataFrame, csv: str | None) -> None:
-    fields = [field.worded(found.kind) for field in _CASE_FIELDS]
+def _write_cases(book: Book, found: Difference, shown: pl.DataFrame, csv: str | None) -> None:
+    fields = _worded(_CASE_FIELDS, found.kind)
     money = {name: sum(shown[name].drop_nulls().to_list()) for name in shown.columns if name.endswith("_fen")}
     fields = fitted(fields, money)
     sheet = book.sheet("病例")
     sheet.banner(f"{found.title}　批次比较：病例", [[f"{_line(found)}　按核定统筹基金之差由大到小"]])
-    sheet.header(fields, frozen=1, filtered=shown.height)
+    sheet.header(fields, frozen=1, bands=_banded(_CASE_BANDS, found.kind), filtered=shown.height)
     sheet.rows(shown, fields)
     if csv is None:
         sheet.total({"case_id": f"合计 {shown.height:,} 例", **money}, fields)
@@ -193,6 +224,6 @@ def _write_cases(book: Book, found: Any, shown: pl.DataFrame, csv: str | None) -
         sheet.note(f"共 {found.changed:,} 例，本表只列差额最大的 {shown.height:,} 例；全部病例见文件：{csv}")
 
 
-def _line(found: Any) -> str:
+def _line(found: Difference) -> str:
     before, after = found.before, found.after
     return f"前：{before['period']} 批次 {before['run']}　后：{after['period']} 批次 {after['run']}　金额单位：元"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,30 @@ REASONS = {
 }  # fmt: skip
 
 
-def difference_lines(found: Any) -> list[str]:
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two runs; amounts are after − before, in fen.
+
+    `before`, `after`: run, period and versions. `made_from`: what the runs were made from and does not agree.
+    `totals`: measure → before, after, difference. `reasons`, `hospitals`, `groups`: rows of the statements
+    `by_reason`, `by_hospital`, `by_group`, the largest fund first. `changed`: how many cases.
+    """
+
+    title: str
+    kind: str  # of the scheme: drg | dip
+    before: dict[str, Any]
+    after: dict[str, Any]
+    same_period: bool
+    made_from: dict[str, Any]
+    totals: dict[str, dict[str, Any]]
+    changed: int
+    reasons: list[dict[str, Any]]
+    hospitals: list[dict[str, Any]]
+    groups: list[dict[str, Any]]
+    files: list[str]
+
+
+def difference_lines(found: Difference) -> list[str]:
     """A few lines: what was compared, what the runs were made from, totals, reasons, the largest hospitals and groups."""
     before, after, totals = found.before, found.after, found.totals
     period = "同一结算期" if found.same_period else "不是同一结算期"

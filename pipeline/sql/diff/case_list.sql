@@ -14,8 +14,10 @@ SELECT
         step('辅助系数', plain(b.auxiliary), plain(a.auxiliary)),
         step('分类', class_word(b.price_class), class_word(a.price_class)),
         step('规则', family_word(b.family), family_word(a.family)),
-        step('参照标准（分）', b.reference_fen::VARCHAR, a.reference_fen::VARCHAR),
-        step('份额（分）', b.share_fund_fen || '/' || b.share_fee_fen, a.share_fund_fen || '/' || a.share_fee_fen)
+        -- the reference follows weight and rate; told where it moved by itself
+        CASE WHEN c.reason = 'rule' THEN step('参照标准', yuan(b.reference_fen), yuan(a.reference_fen)) END,
+        step('基金份额', yuan(abs(b.share_fund_fen)) || '/' || yuan(abs(b.share_fee_fen)),
+             yuan(abs(a.share_fund_fen)) || '/' || yuan(abs(a.share_fee_fen)))
     ) AS detail,
     coalesce(a.hospital_id, b.hospital_id) AS hospital_id,
     coalesce(a.insurance_type, b.insurance_type) AS insurance_type,
