@@ -17,7 +17,7 @@ from pipeline.errors import UsageMistake
 from pipeline.findings import BY_CODE
 from pipeline.hospital_workbook import LISTED
 from pipeline.query import statement
-from pipeline.words import PAID_DOORS, worded
+from pipeline.words import DIP_WORDS, PAID_DOORS, worded
 from pipeline.workbook import DIP_CODE_WIDTH, Book, Field, Kind, fitted, open_book
 from pipeline.yardstick import period_days
 
@@ -137,7 +137,9 @@ def _cases(con: duckdb.DuckDBPyConnection, kind: str) -> pl.DataFrame:
             (pl.col(f"door_{side}").replace(PAID_DOORS) + pl.when(code.is_null()).then(pl.lit("")).otherwise(why))
             .fill_null("（没有）").alias(f"door_{side}")
         )  # fmt: skip
-    return _with_reasons(frame.with_columns(doors), "reason", kind)
+    words = DIP_WORDS if kind == "dip" else {}
+    detail = pl.col("detail").str.replace_many(list(words), list(words.values()))
+    return _with_reasons(frame.with_columns(*doors, detail), "reason", kind)
 
 
 def _with_reasons(frame: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:

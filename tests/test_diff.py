@@ -225,7 +225,7 @@ def test_workbook_names_the_rest_and_the_csv_has_all(
         sum(Decimal(line["核定统筹基金（差）"]) for line in lines)
         == Decimal(found["totals"]["fund_fen"]["difference"]) / 100
     )
-    assert lines[4]["哪里不同"] == "病组 C2 → C7；分值 85.69 → 90".replace("病组", "病种")
+    assert lines[4]["哪里不同"] == "病种 C2 → C7；分值 85.69 → 90"
     first = (tmp_path / "d.xlsx").read_bytes()
     office.diff(base, mixed, "--to", tmp_path / "d.xlsx")
     assert (tmp_path / "d.xlsx").read_bytes() == first  # same inputs, same bytes
