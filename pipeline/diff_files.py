@@ -137,8 +137,9 @@ def _cases(con: duckdb.DuckDBPyConnection, kind: str) -> pl.DataFrame:
             (pl.col(f"door_{side}").replace(PAID_DOORS) + pl.when(code.is_null()).then(pl.lit("")).otherwise(why))
             .fill_null("（没有）").alias(f"door_{side}")
         )  # fmt: skip
-    words = DIP_WORDS if kind == "dip" else {}
-    detail = pl.col("detail").str.replace_many(list(words), list(words.values()))
+    detail = pl.col("detail")
+    if kind == "dip":
+        detail = detail.str.replace_many(list(DIP_WORDS), list(DIP_WORDS.values()))
     return _with_reasons(frame.with_columns(*doors, detail), "reason", kind)
 
 

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import in_process
+from conftest import Finished, in_process
 
 from pipeline.diff import CLASSES, MACROS, TABLES
 from pipeline.diff_words import REASONS, made_from_words
@@ -229,6 +229,14 @@ def test_workbook_names_the_rest_and_the_csv_has_all(
     first = (tmp_path / "d.xlsx").read_bytes()
     office.diff(base, mixed, "--to", tmp_path / "d.xlsx")
     assert (tmp_path / "d.xlsx").read_bytes() == first  # same inputs, same bytes
+
+
+def test_a_run_by_a_drg_scheme_has_its_words(finished: Finished, tmp_path: Path) -> None:
+    run = finished.folder.name
+    said = in_process("diff", "demo-rate", run, run, "--out", finished.out, "--to", tmp_path / "d.xlsx")
+    assert said.code == 0, said.err
+    book = fastexcel.read_excel(tmp_path / "d.xlsx")
+    assert book.sheet_names == ["概要", "医院", "病组", "病例"] and listed(tmp_path / "d.xlsx") == []
 
 
 @pytest.mark.slow
