@@ -22,7 +22,7 @@ from pipeline.diff_words import Difference
 from pipeline.errors import AuditBroken, InputError, UsageMistake
 from pipeline.identity import sha256_of
 from pipeline.ledger_commands import reading
-from pipeline.query import engine, keep, parquet_view, rows, statement, view
+from pipeline.query import drop, engine, keep, parquet_view, rows, statement, view
 from pipeline.region import load_region
 from pipeline.runfolder import MANIFEST
 from pipeline.schemes import schemes_of
@@ -69,19 +69,7 @@ def diff_runs(
         engine(Path(spill), memory_limit) as con,
     ):
         _register(con, folders, manifests, names)
-        for name in ("sides", "rules"):
-            view(con, f"diff/{name}")
-        for name in (
-            "moved",
-            "inputs",
-            "data_differs",
-            "changed",
-            "by_reason",
-            "attributed",
-            "by_hospital",
-            "by_group",
-        ):
-            keep(con, f"diff/{name}")
+        compare(con)
         _prove(con)
         found = _difference(con, manifests, pack.pack.kind)
         if to is None:
@@ -89,6 +77,25 @@ def diff_runs(
         view(con, "diff/data_columns")
         files = write_difference(con, found, to)
     return replace(found, files=[str(file) for file in files])
+
+
+def compare(con: duckdb.DuckDBPyConnection) -> None:
+    """From the tables of two runs the cases that differ, each with its reason, and their sums.
+
+    Raises InputError where a run was made by a program whose tables had other columns.
+    """
+    try:
+        for name in ("sides", "rules"):
+            view(con, f"diff/{name}")
+        for name in ("moved", "inputs", "data_differs", "changed"):
+            keep(con, f"diff/{name}")
+    except duckdb.BinderException as error:
+        raise InputError(
+            "两个批次的结果表列不同，比不了：其中一个是较早的程序算的；请用现在的程序把那一期重新 `drgdip run` 再比较"
+        ) from error
+    drop(con, "moved")  # it stands in `changed`
+    for name in ("by_reason", "attributed", "by_hospital", "by_group"):
+        keep(con, f"diff/{name}")
 
 
 def _proved(folder: Path, entered: Mapping[str, Any]) -> dict[str, Any]:
