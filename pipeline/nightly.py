@@ -25,8 +25,9 @@ from pipeline.ending import ending
 from pipeline.errors import InputError
 from pipeline.identity import code_version
 from pipeline.ledger import FILE, Ledger, now, open_ledger
+from pipeline.pack import PERIOD
 from pipeline.read import open_source, stream
-from pipeline.region import PERIOD, Region, load_region
+from pipeline.region import Region, load_region
 from pipeline.run import inbox, run_month
 from pipeline.runfolder import CURRENT
 from pipeline.standing import current_publications

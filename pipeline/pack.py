@@ -25,6 +25,7 @@ from pipeline.pack_pricing import (
     WeightsEntry,
 )
 
+PERIOD = "{period}"  # in `inbox`: the month that is run
 Method = Literal["rate", "points", "dip", "published"]
 # What each method is priced by, beside what all of them have.
 PRICED_BY: dict[Method, tuple[str, ...]] = {
@@ -33,7 +34,6 @@ PRICED_BY: dict[Method, tuple[str, ...]] = {
     "dip": ("weights", "point_values", "reference_prices", "coefficients"),
     "published": ("standards",),
 }
-PERIOD = "{period}"  # in `inbox`: the period that is run
 OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items")  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (

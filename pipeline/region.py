@@ -23,7 +23,6 @@ from pydantic import ValidationError
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.group_tables import GroupTables, read_group_tables
-from pipeline.pack import PERIOD as PERIOD
 from pipeline.pack import Pack
 from pipeline.pack_pricing import CATALOGUE
 from pipeline.region_tables import FOREVER as FOREVER

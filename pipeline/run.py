@@ -28,9 +28,10 @@ from pipeline.ledger import now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.match import intervals_of, match_with_evidence
 from pipeline.needs import stop_without_columns
+from pipeline.pack import PERIOD
 from pipeline.query import engine, parquet_view, store
 from pipeline.read import Piece, Source, open_source, stream
-from pipeline.region import FOREVER, PERIOD, Region
+from pipeline.region import FOREVER, Region
 from pipeline.region_check import stop_on_draft, stop_on_errors
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.schemes import Scheme, schemes_of
