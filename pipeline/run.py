@@ -28,6 +28,7 @@ from pipeline.ledger import now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.match import intervals_of, match_with_evidence
 from pipeline.needs import stop_without_columns
+from pipeline.pack import PERIOD
 from pipeline.query import engine, parquet_view, store
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
@@ -159,9 +160,9 @@ def _stream(
         month.tick("validate", done, source.rows)
 
 
-def inbox(region: Region) -> Path:
-    """Where a region's discharges arrive: a path, relative ones under the embedded data."""
-    path = Path(region.pack.inbox)
+def inbox(region: Region, period: str = PERIOD) -> Path:
+    """Where a region's discharges of a period arrive: a path, relative ones under the embedded data."""
+    path = Path(region.pack.inbox.replace(PERIOD, period))
     return path if path.is_absolute() else data_root() / path
 
 
