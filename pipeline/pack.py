@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
+from pipeline.pack_alliance import AllianceEntry
 from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
 from pipeline.pack_pricing import (
     BaseGroupsEntry,
@@ -33,7 +34,7 @@ PRICED_BY: dict[Method, tuple[str, ...]] = {
     "dip": ("weights", "point_values", "reference_prices", "coefficients"),
     "published": ("standards",),
 }
-OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items")  # what a pack may do without
+OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items", "alliance")  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
     "scheme", "codes", "base_groups", "ratio", "off_path", "fund_share", "settlement",
@@ -134,6 +135,7 @@ class Pack(Closed):
     separate_items: list[SeparateItemsEntry] = []
     fund_share: list[FundShareEntry] = []
     settlement: list[SettlementEntry] = []
+    alliance: list[AllianceEntry] = []
     to_supply: list[Supply | Blank] = []
 
     @property

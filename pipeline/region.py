@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.alliance_tables import AllianceTables, read_alliance_tables
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.group_tables import GroupTables, read_group_tables
@@ -40,6 +41,7 @@ class Region:
     tables: GroupTables
     period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
+    alliance_tables: AllianceTables
     sha256: str
 
 
@@ -75,10 +77,11 @@ def load_region(name: str, root: Path | None = None) -> Region:
     amounts = folder / "period_amounts.csv"
     columns = ("kind", "hospital_id", "insurance_type", "month", "amount_yuan", "reason", "document")
     hospitals = read_hospitals(folder / "hospitals.csv")
+    memberships = read_memberships(folder / "alliances.csv", hospitals)
     return Region(
         folder, pack, hospitals, tables,
         tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
-        read_memberships(folder / "alliances.csv", hospitals), _folder_hash(folder),
+        memberships, read_alliance_tables(folder, memberships, pack.insurance_types), _folder_hash(folder),
     )  # fmt: skip
 
 
