@@ -44,9 +44,7 @@ AMOUNT = re.compile(
     r"-?([0-9]{1,3}(,[0-9]{3}){0,3}|[0-9]{1,12})(\.[0-9]{1,2})?"
 )  # below a trillion, exact in fen
 PER_HEAD = re.compile(r"[0-9]{1,6}(\.[0-9]{1,2})?")
-SHARE = {
-    digits: re.compile(rf"0(\.[0-9]{{1,{digits}}})?|1(\.0{{1,{digits}}})?") for digits in (4, 6)
-}
+SHARE = {digits: re.compile(rf"0(\.[0-9]{{1,{digits}}})?|1(\.0{{1,{digits}}})?") for digits in (4, 6)}
 SHORTEST_SOURCE = 4
 
 
@@ -181,7 +179,9 @@ def _package(where: str, row: dict[str, str]) -> Package:
     )  # fmt: skip
     for column in blank:
         if row[column]:
-            raise ConfigurationError(f"{where}的 form 为 {form}，不用 {column}，实为 `{row[column][:20]}`；请删去")
+            raise ConfigurationError(
+                f"{where}的 form 为 {form}，不用 {column}，实为 `{row[column][:20]}`；请删去"
+            )
     for column in asked:
         if not row[column]:
             raise ConfigurationError(f"{where}的 form 为 {form}，缺 {column}；没有的写 0，请补齐")
@@ -200,7 +200,9 @@ def _package(where: str, row: dict[str, str]) -> Package:
         raise ConfigurationError(
             f"{where}的 insured 应为大于零的整数（参保人数），实为 `{row['insured'][:20]}`；请更正"
         )
-    per_head = {column: _per_head(where, row, column) for column in ("per_capita_yuan", "serious_illness_yuan")}
+    per_head = {
+        column: _per_head(where, row, column) for column in ("per_capita_yuan", "serious_illness_yuan")
+    }
     per_capita, illness = per_head["per_capita_yuan"], per_head["serious_illness_yuan"]
     if illness >= per_capita:
         raise ConfigurationError(

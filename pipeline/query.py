@@ -28,11 +28,11 @@ def statement(name: str) -> str:
     return (package_files("pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def audit_names() -> list[str]:
-    """Names of the laws: files of `pipeline/sql/audit/`."""
-    folder = package_files("pipeline") / "sql" / "audit"
+def audit_names(area: str = "audit") -> list[str]:
+    """Names of the laws: files of `pipeline/sql/<area>/`."""
+    folder = package_files("pipeline") / "sql" / area
     return sorted(
-        f"audit/{file.name.removesuffix('.sql')}" for file in folder.iterdir() if file.name.endswith(".sql")
+        f"{area}/{file.name.removesuffix('.sql')}" for file in folder.iterdir() if file.name.endswith(".sql")
     )
 
 
@@ -111,9 +111,14 @@ def store(con: duckdb.DuckDBPyConnection, name: str, path: Path, **parameters: S
 
 
 def audit(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Prove every law. Raises AuditBroken with both numbers and the difference; returns the laws proved."""
+    """Prove every law of a month. Raises AuditBroken; returns the laws proved."""
+    return prove(con, audit_names())
+
+
+def prove(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[str]:
+    """Prove laws by name. Raises AuditBroken with both numbers and the difference; returns the laws proved."""
     proved = []
-    for name in audit_names():
+    for name in names:
         broken = _relation(con, name, {}).limit(1).fetchall()
         title = statement(name).splitlines()[0].removeprefix("-- ").strip()
         if broken:
