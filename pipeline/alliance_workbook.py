@@ -23,9 +23,19 @@ from pipeline.workbook import Book, Cell, Field, Sheet, fitted, open_book
 KIND_LINES = tuple(Line(f"　{title}", f"{kind}_fen") for kind, title in SPENDING_KINDS.items())
 SPENDING = ("inpatient_fen", *(line.name for line in KIND_LINES))
 SPENDING_SUM = f"({{{SPENDING[0]}}}) 至 ({{{SPENDING[-1]}}}) 相加"
-MONTH_LINES = (
+PACKAGE_LINES = (
     Line("一、打包额"),
-    Line("年度打包总额", "package_year_fen"),
+    Line("筹资总额（按人头）", "income_fen", how="参保人数 × 人均标准"),
+    Line("　减：大病保险", "serious_illness_fen", how="参保人数 × 人均大病保险"),
+    Line("　减：风险金", "risk_reserve_fen", how="(({income_fen}) − ({serious_illness_fen})) × 风险金比例"),
+    Line(
+        "年度打包总额",
+        "package_year_fen",
+        how="({income_fen}) − ({serious_illness_fen}) − ({risk_reserve_fen})，或预算 × 比例",
+    ),
+)
+MONTH_LINES = (
+    *PACKAGE_LINES,
     Line("本月打包额", "package_fen", how="({package_year_fen}) ÷ 12，12 月取余数"),
     Line("二、本月支出（包内）"),
     Line("　住院（按病种付费，核定统筹基金）", "inpatient_fen"),
@@ -50,8 +60,7 @@ MONTH_LINES = (
     Line("外来就医住院病例", "outsider_cases", "count"),
 )  # fmt: skip
 YEAR_LINES = (
-    Line("一、打包额"),
-    Line("年度打包总额", "package_year_fen"),
+    *PACKAGE_LINES,
     Line("有成员的月数", "months", "count"),
     Line("本年打包额", "package_fen", how="有成员的各月打包额之和", strong=True),
     Line("二、本年支出（包内）"),
@@ -84,7 +93,7 @@ YEAR_LINES = (
     Line("外来就医住院病例", "outsider_cases", "count"),
 )  # fmt: skip
 _MEMBER = [
-    Field("role_name", "身份", "text", 7), Field("hospital_id", "机构编号", "text", 15),
+    Field("role_name", "身份", "text", 10), Field("hospital_id", "机构编号", "text", 15),
     Field("hospital_name", "机构名称", "text", 26), Field("level", "级别", "text", 7),
 ]  # fmt: skip
 

@@ -18,7 +18,7 @@ given AS (
     SELECT alliance_id, insurance_type, sum(COLUMNS('_fen$')) FROM alliance_kinds GROUP BY alliance_id, insurance_type
 ),
 steps AS (
-    SELECT m.*, y.form, y.package_year_fen, p.months, p.package_fen,
+    SELECT m.*, y.form, y.income_fen, y.serious_illness_fen, y.risk_reserve_fen, y.package_year_fen, p.months, p.package_fen,
         coalesce(g.outpatient_per_head_fen, 0) AS outpatient_per_head_fen,
         coalesce(g.chronic_outpatient_fen, 0) AS chronic_outpatient_fen, coalesce(g.bed_day_fen, 0) AS bed_day_fen,
         coalesce(g.out_of_county_fen, 0) AS out_of_county_fen, coalesce(g.dual_channel_fen, 0) AS dual_channel_fen,
@@ -62,8 +62,8 @@ split AS (
         sum(floor_fen + (nth <= missing)::INT) FILTER (place = 3) AS village_fen
     FROM parts GROUP BY ALL
 )
-SELECT k.alliance_id, k.alliance_name, k.lead_id, k.insurance_type, k.insurance_name, k.form, k.package_year_fen,
-    k.months, k.package_fen::BIGINT AS package_fen,
+SELECT k.alliance_id, k.alliance_name, k.lead_id, k.insurance_type, k.insurance_name, k.form, k.income_fen,
+    k.serious_illness_fen, k.risk_reserve_fen, k.package_year_fen, k.months, k.package_fen::BIGINT AS package_fen,
     k.inpatient_cases::BIGINT AS inpatient_cases, k.unknown_area_cases::BIGINT AS unknown_area_cases,
     k.inpatient_fen::BIGINT AS inpatient_fen, k.outpatient_per_head_fen::BIGINT AS outpatient_per_head_fen,
     k.chronic_outpatient_fen::BIGINT AS chronic_outpatient_fen, k.bed_day_fen::BIGINT AS bed_day_fen,

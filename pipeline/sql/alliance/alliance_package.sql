@@ -18,7 +18,7 @@ earlier AS (
 ),
 steps AS (
     SELECT a.alliance_id, a.alliance_name, a.hospital_id AS lead_id, t.insurance_type, t.insurance_name,
-        y.form, y.package_year_fen, m.package_fen,
+        y.form, y.income_fen, y.serious_illness_fen, y.risk_reserve_fen, y.package_year_fen, m.package_fen,
         coalesce(i.inside_cases, 0) AS inpatient_cases, coalesce(i.unknown_area_cases, 0) AS unknown_area_cases,
         coalesce(i.inside_fund_fen, 0) AS inpatient_fen,
         coalesce(g.outpatient_per_head_fen, 0) AS outpatient_per_head_fen,
@@ -46,8 +46,8 @@ summed AS (
         CASE WHEN all_packaged THEN earlier_package_fen + package_fen END AS package_to_date_fen
     FROM steps
 )
-SELECT alliance_id, alliance_name, lead_id, insurance_type, insurance_name, $period AS period, form,
-    package_year_fen, package_fen, inpatient_cases::BIGINT AS inpatient_cases,
+SELECT alliance_id, alliance_name, lead_id, insurance_type, insurance_name, $period AS period, form, income_fen, serious_illness_fen,
+    risk_reserve_fen, package_year_fen, package_fen, inpatient_cases::BIGINT AS inpatient_cases,
     unknown_area_cases::BIGINT AS unknown_area_cases, inpatient_fen::BIGINT AS inpatient_fen,
     outpatient_per_head_fen::BIGINT AS outpatient_per_head_fen, chronic_outpatient_fen::BIGINT AS chronic_outpatient_fen,
     bed_day_fen::BIGINT AS bed_day_fen, out_of_county_fen::BIGINT AS out_of_county_fen,
