@@ -25,9 +25,9 @@ from pipeline.alliance_tables import (
 from pipeline.errors import AuditBroken, ConfigurationError
 from pipeline.query import audit_names, keep, prove
 from pipeline.region import Region
-from tests.alliance_fixtures import MEMBERS, Paid, alliance_pack, cleared, rows_of
+from tests.alliance_fixtures import MEMBERS, Paid, alliance_pack, cleared, rows_of, settled
 from tests.pricing_fixtures import HOSPITALS
-from tests.reference.alliance_case import Cleared, clear
+from tests.reference.alliance_case import Cleared, clear, settle
 
 Year = AbstractContextManager[tuple[duckdb.DuckDBPyConnection, list[str]]]
 
@@ -316,14 +316,43 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Region:
     return alliance_pack(tmp_path_factory.mktemp("plain"), members=lines)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LONG = settings(QUICK, max_examples=100)
+BUDGETS = {"310": 5_001, "390": 7_003}
+
+
+@QUICK
 @given(one=years())
 def test_the_year_equals_the_slow_twin(
     one: dict[str, Any], plain: Region, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    budgets = {"310": 5_001, "390": 7_003}
+    _judge_year(one, plain, tmp_path_factory.mktemp("year"))
+
+
+@QUICK
+@given(one=years(), period=st.sampled_from(("2025-01", "2025-08", "2025-12")))
+def test_the_month_equals_the_slow_twin(
+    one: dict[str, Any], period: str, plain: Region, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    _judge_month(one, period, plain, tmp_path_factory.mktemp("month"))
+
+
+@pytest.mark.slow
+@LONG
+@given(one=years(), period=st.sampled_from(("2025-01", "2025-08", "2025-12")))
+def test_many_years_and_months_equal_the_slow_twin(
+    one: dict[str, Any], period: str, plain: Region, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    _judge_year(one, plain, tmp_path_factory.mktemp("year"))
+    _judge_month(one, period, plain, tmp_path_factory.mktemp("month"))
+
+
+def _told(one: dict[str, Any], plain: Region) -> Region:
     tables = AllianceTables(tuple(one["packages"]), tuple(one["amounts"]), tuple(one["assessments"]))
-    region = replace(plain, alliance_tables=tables)
+    return replace(plain, alliance_tables=tables)
+
+
+def _judge_year(one: dict[str, Any], plain: Region, folder: Path) -> None:
     leads: dict[tuple[str, str], str] = {}
     for (hospital, period), alliance in sorted(one["members"].items()):
         leads.setdefault((alliance, period), hospital)
@@ -333,13 +362,24 @@ def test_the_year_equals_the_slow_twin(
         for (hospital, period), alliance in one["members"].items()
     ]  # fmt: skip
     members, ends = clear(
-        2025, one["packages"], one["amounts"], one["assessments"], budgets, Fraction(3, 10), one["members"],
+        2025, one["packages"], one["amounts"], one["assessments"], BUDGETS, Fraction(3, 10), one["members"],
         one["hospitals"], one["cases"], KINDS,
     )  # fmt: skip
-    folder = tmp_path_factory.mktemp("year")
-    with year_of(region, folder, one["hospitals"], one["cases"], months, budgets) as (con, _):
+    with year_of(_told(one, plain), folder, one["hospitals"], one["cases"], months, BUDGETS) as (con, _):
         found, ended = rows_of(con, "alliance_member_clearing"), rows_of(con, "alliance_clearing")
     assert {key: {name: found[key][name] for name in row} for key, row in members.items()} == members
     assert found.keys() == members.keys()
     assert {key: {name: ended[key][name] for name in row} for key, row in ends.items()} == ends
     assert ended.keys() == ends.keys()
+
+
+def _judge_month(one: dict[str, Any], period: str, plain: Region, folder: Path) -> None:
+    """All cases of the year in one month, members as the pack says: H1, H2 in A1, H3 in A2."""
+    amounts = [replace(amount, month=period) for amount in one["amounts"]]
+    region = _told({**one, "amounts": amounts}, plain)
+    members = {"H1": "A1", "H2": "A1", "H3": "A2"}
+    wanted = settle(period, one["packages"], amounts, BUDGETS, members, one["cases"], KINDS)
+    with settled(region, one["cases"], folder, period, budgets=BUDGETS) as (con, _):
+        found = rows_of(con, "alliance_package")
+    assert {key: {name: found[key][name] for name in row} for key, row in wanted.items()} == wanted
+    assert found.keys() == wanted.keys()

@@ -42,6 +42,38 @@ def is_outsider(case: Paid, package: Package | None, cases: Sequence[Paid]) -> b
     return package is not None and bool(package.counties) and bool(area) and area not in package.counties
 
 
+def settle(
+    period: str, packages: Sequence[Package], amounts: Sequence[AllianceAmount], budgets: Mapping[str, int],
+    members: Mapping[str, str], cases: Sequence[Paid], kinds: Sequence[str],
+) -> dict[Key, dict[str, int | None]]:  # fmt: skip
+    """What a month used of each package, by alliance and insurance type. `members`: alliance by hospital."""
+    found = {}
+    for alliance in set(members.values()):
+        for kind in kinds:
+            package = next(
+                (p for p in packages if (p.alliance_id, p.insurance_type) == (alliance, kind)), None
+            )
+            own = [c for c in cases if members.get(c.hospital_id) == alliance and c.insurance_type == kind]
+            beside = [c for c in own if is_outsider(c, package, cases)]
+            inpatient = sum(c.fund_fen for c in own) - sum(c.fund_fen for c in beside)
+            given = [
+                a for a in amounts if (a.alliance_id, a.insurance_type, a.month) == (alliance, kind, period)
+            ]
+            spending = inpatient + sum(a.amount_fen for a in given if a.kind in SPENDING_KINDS)
+            total = None if package is None else month_package(year_package(package, budgets), period)
+            if package is None and not own and not given:
+                continue
+            found[alliance, kind] = {
+                "package_fen": total, "inpatient_fen": inpatient, "spending_fen": spending,
+                "difference_fen": None if total is None else total - spending,
+                "inpatient_cases": sum(c.count for c in own) - sum(c.count for c in beside),
+                "outsider_cases": sum(c.count for c in beside),
+                "outsider_inpatient_fen": sum(c.fund_fen for c in beside),
+                "outsider_other_fen": sum(a.amount_fen for a in given if a.kind not in SPENDING_KINDS),
+            }  # fmt: skip
+    return found
+
+
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
     """Whole parts of a total, floor by floor; the missing ones to the largest remainders, earlier ones first."""
     quotas = [Fraction(total * weight, sum(weights)) for weight in weights]
