@@ -35,6 +35,7 @@ SPENDING_KINDS = {
 }  # fmt: skip
 OUTSIDERS = "outsiders"  # care for the insured of other counties: paid beside the package
 AMOUNT_KIND_NAMES = {**SPENDING_KINDS, OUTSIDERS: "外来就医"}
+ALLIANCE_ID = re.compile(r"[A-Za-z0-9-]{1,40}")
 YEAR = re.compile(r"20[0-9]{2}")
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 COUNTY = re.compile(r"[0-9]{6}")
@@ -106,6 +107,11 @@ def read_alliance_tables(
 ) -> AllianceTables:
     """The tables of a pack's folder; an absent one is empty. Raises ConfigurationError naming file and line."""
     known = {one.alliance_id for one in memberships}
+    for name in sorted(known):
+        if not ALLIANCE_ID.fullmatch(name):
+            raise ConfigurationError(
+                f"医共体表有误：{folder / 'alliances.csv'}，编号 `{name[:40]}` 要用作文件名，只能用英文字母、数字、连字符；请更正"
+            )
 
     def common(where: str, row: dict[str, str]) -> None:
         if row["alliance_id"] not in known:

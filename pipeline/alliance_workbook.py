@@ -92,6 +92,10 @@ YEAR_LINES = (
     Line("　其中：参保地不明，按包内计", "unknown_area_cases", "count"),
     Line("外来就医住院病例", "outsider_cases", "count"),
 )  # fmt: skip
+# What only packaged insurance types can have: their sum is whole, though others have none.
+OF_THE_PACKAGED = ("surplus_fen", "retained_fen", "county_fen", "township_fen", "village_fen", "returned_fen",
+                   "overspend_fen", "borne_fen", "fund_bears_fen")  # fmt: skip
+SIGNED_BY = "制表：　　　　　　　　　　复核：　　　　　　　　　　审批：　　　　　　　　　　牵头单位签收："
 _MEMBER = [
     Field("role_name", "身份", "text", 10), Field("hospital_id", "机构编号", "text", 15),
     Field("hospital_name", "机构名称", "text", 26), Field("level", "级别", "text", 7),
@@ -167,8 +171,10 @@ def write_alliance_year(
         fields = [*_MEMBER, Field("months_text", "加入月份", "text", 14)]
         months = [months_text(text) for text in members["periods"].to_list()]
         frame = members.with_columns(pl.Series("months_text", months, pl.String))
-        _write_members(book.sheet("成员清算表"), f"{name}　{heading.year}年度成员清算表", lines, frame, fields, per_type,
+        sheet = book.sheet("成员清算表")
+        _write_members(sheet, f"{name}　{heading.year}年度成员清算表", lines, frame, fields, per_type,
                        overall, "合计")  # fmt: skip
+        sheet.note(SIGNED_BY, 1)
 
 
 def write_month_books(folder: Path, heading: Heading) -> int:
@@ -283,14 +289,19 @@ def _write_lines(
             *((_percent(value) if line.kind == "ratio" else value, line.kind) for value in values),
         ]  # fmt: skip
         sheet.line(cells, "total" if line.strong else "body")
+    if any(row["package_fen"] is None for row in types):
+        sheet.note("没有打包的险种只列支出，不算结余、超支；合计栏的打包额因此空着。", 1)
 
 
 def _total(line: Line, types: Sequence[dict[str, Any]]) -> int | None:
-    """Blank where an insurance type has no value, for shares, and for a count of months."""
+    """Blank for shares and a count of months, and where an insurance type has no package to add."""
     found = [row[line.name] for row in types]
-    if line.kind == "ratio" or line.name == "months" or None in found:
+    known = [value for value in found if value is not None]
+    if line.kind == "ratio" or line.name == "months":
         return None
-    return sum(found)
+    if len(known) < len(found) and (line.name not in OF_THE_PACKAGED or not known):
+        return None
+    return sum(known)
 
 
 def _percent(ten_thousandths: int | None) -> Decimal | None:

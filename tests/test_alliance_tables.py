@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from pipeline.alliance_check import check_alliances
 from pipeline.alliance_tables import (
     AMOUNT_COLUMNS,
+    AMOUNT_KIND_NAMES,
     ASSESSMENT_COLUMNS,
     PACKAGE_COLUMNS,
     AllianceAmount,
@@ -134,6 +136,13 @@ def test_every_slip_is_one_sentence_with_its_line(tmp_path: Path, slip: str) -> 
     assert said in message and FILES[table][0] in message and "第 3 行" in message and "\n" not in message
 
 
+@pytest.mark.parametrize("name", ["../A1", "甲县", "A 1"])
+def test_an_alliance_that_cannot_name_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    held = [replace(one, alliance_id=name) for one in members(tmp_path)]
+    with pytest.raises(ConfigurationError, match="要用作文件名"):
+        read_alliance_tables(tmp_path, held, TYPES)
+
+
 def test_a_foreign_header_is_refused(tmp_path: Path) -> None:
     members(tmp_path)
     (tmp_path / "alliance_amounts.csv").write_text("alliance,month\n", encoding="utf-8")
@@ -193,3 +202,13 @@ def test_what_regions_check_says(
 def test_a_complete_pack_has_nothing_to_say(tmp_path: Path) -> None:
     assert check_alliances(alliance_pack(tmp_path)) == []
     assert check_alliances(load_region("demo-dip")) == []
+
+
+def test_the_tables_and_their_kinds_are_on_the_pages(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    text = (root / "docs" / "region.md").read_text(encoding="utf-8")
+    for _, columns in FILES.values():
+        assert f"`{','.join(columns)}`" in text
+    assert f"`{','.join(MEMBER_COLUMNS)}`" in text
+    for kind, title in AMOUNT_KIND_NAMES.items():
+        assert f"`{kind}`" in text and title in text

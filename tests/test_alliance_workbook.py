@@ -160,3 +160,15 @@ def test_frames_of_the_tables_hold_no_person(month: Path) -> None:
     folder = month.parent.parent
     names = {name for file in folder.glob("alliance*.parquet") for name in pl.read_parquet_schema(file)}
     assert names and not names & {"person_id", "case_id"}
+
+
+def test_every_column_is_on_the_page_of_files(tmp_path: Path, month: Path) -> None:
+    region = alliance_pack(tmp_path / "again", members=JOINED)
+    with year_of(region, tmp_path / "year", HOSPITALS):
+        pass
+    text = (Path(__file__).parent.parent / "docs" / "files.md").read_text(encoding="utf-8")
+    files = [*month.parent.parent.glob("alliance*.parquet"), *(tmp_path / "year").glob("alliance*.parquet")]
+    assert len(files) == 4
+    for file in files:
+        section = text.split(f"### `{file.name}`")[1].split("\n### ")[0]
+        assert [name for name in pl.read_parquet_schema(file) if f"`{name}`" not in section] == [], file.name

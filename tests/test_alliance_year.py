@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from tests.alliance_fixtures import MEMBERS, Paid, alliance_pack, cleared, rows_
 from tests.pricing_fixtures import HOSPITALS
 from tests.reference.alliance_case import Cleared, clear, settle
 
+PAYMENT = Path(__file__).parents[2] / "shared" / "facts" / "payment"
 Year = AbstractContextManager[tuple[duckdb.DuckDBPyConnection, list[str]]]
 
 
@@ -383,3 +386,19 @@ def _judge_month(one: dict[str, Any], period: str, plain: Region, folder: Path) 
         found = rows_of(con, "alliance_package")
     assert {key: {name: found[key][name] for name in row} for key, row in wanted.items()} == wanted
     assert found.keys() == wanted.keys()
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not PAYMENT.is_dir(), reason="../shared is not here")
+def test_the_vectors_are_those_of_the_facts() -> None:
+    vectors = {
+        one["id"]: one
+        for one in json.loads(PAYMENT.joinpath("test_vectors_constructed.json").read_text("utf-8"))
+    }
+    yuan = {
+        name: Decimal(value) for key in ("M01", "M02") for name, value in vectors[key]["expected"].items()
+    }
+    assert yuan == {
+        "income": 336_000_000, "bigDisease": 31_500_000, "risk": 15_225_000, "total": 289_275_000, "month": 24_106_250,
+        "surplus": 9_275_000, "county": 5_565_000, "township": 2_782_500, "village": 927_500,
+    }  # fmt: skip

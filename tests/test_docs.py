@@ -22,7 +22,7 @@ from groupers.drg.engine import Grouper
 from groupers.drg.rulebook import load_rulebook
 from groupers.drg.rules import COMPARISONS, KINDS, NUMBERS, SUBJECTS, TEXTS
 from groupers.scheme import Choices, Manifest, seal
-from pipeline import errors, findings, pack, pack_paths, pack_pricing
+from pipeline import errors, findings, pack, pack_alliance, pack_paths, pack_pricing
 from pipeline.arrivals import CONTROL_COLUMNS
 from pipeline.cli import app
 from pipeline.explain import explain, find_run
@@ -211,7 +211,7 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
     told = quoted(page("docs/region.md"))
     models = [
         model
-        for module in (pack, pack_pricing, pack_paths)
+        for module in (pack, pack_pricing, pack_paths, pack_alliance)
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]

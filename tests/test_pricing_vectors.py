@@ -161,7 +161,8 @@ OWNERS = {
     "P06": PRICING, "S04": PRICING,
     **dict.fromkeys((f"D0{number}" for number in range(1, 10)), DIP),
     **dict.fromkeys(("S01", "S05"), "tests/test_solve.py"),
-    **dict.fromkeys(("S02", "S03", "B01", "M01", "M02", "Q01", "K01"), SETTLEMENT),
+    "M01": "tests/test_alliance_month.py", "M02": "tests/test_alliance_year.py",
+    **dict.fromkeys(("S02", "S03", "B01", "Q01", "K01"), SETTLEMENT),
     **dict.fromkeys(("W01", "W02"), NEGOTIATION),
 }  # fmt: skip
 
