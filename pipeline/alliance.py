@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.alliance_tables import BUDGET_SHARE, Package, members_in
 from pipeline.errors import ConfigurationError
 from pipeline.pack_alliance import AllianceEntry
-from pipeline.query import audit_names, drop, keep, prove, rows, store
+from pipeline.query import audit, audit_names, drop, keep, rows, store
 from pipeline.region import Region
 from pipeline.terms import RULE_UNIT, in_force, scaled
 
@@ -72,7 +72,7 @@ def settle_alliances(
         lead_due_on=_day(lead_due_on), member_due_on=_day(member_due_on),
     )  # fmt: skip
     store(con, "alliance/alliance_package", folder / "alliance_package.parquet", period=period)
-    proved = prove(con, [name for name in audit_names(LAWS) if name.startswith(f"{LAWS}/month_")])
+    proved = audit(con, [name for name in audit_names(LAWS) if name.startswith(f"{LAWS}/month_")])
     _drop_working(con, "alliance_inpatient")
     return proved
 
@@ -100,15 +100,15 @@ def clear_alliances(con: duckdb.DuckDBPyConnection, region: Region, year: int, f
     con.register("alliance_names", _table(NAMES, list(_names(region, year).items())))
     _keep_packages(con, region, str(year))
     keep(con, "alliance/alliance_kinds")
-    keep(con, "alliance/year_cases")
-    keep(con, "alliance/year_parts", year=str(year))
+    keep(con, "alliance/alliance_year_cases")
+    keep(con, "alliance/alliance_year_parts", year=str(year))
     store(con, "alliance/alliance_member_clearing", folder / "alliance_member_clearing.parquet")
     store(
         con, "alliance/alliance_clearing", folder / "alliance_clearing.parquet",
         overspend_share_e4=overspend,
     )  # fmt: skip
-    proved = prove(con, [name for name in audit_names(LAWS) if name.startswith(f"{LAWS}/year_")])
-    _drop_working(con, "year_cases", "year_parts")
+    proved = audit(con, [name for name in audit_names(LAWS) if name.startswith(f"{LAWS}/year_")])
+    _drop_working(con, "alliance_year_cases", "alliance_year_parts")
     return proved
 
 

@@ -110,15 +110,10 @@ def store(con: duckdb.DuckDBPyConnection, name: str, path: Path, **parameters: S
     parquet_view(con, name.rsplit("/", 1)[-1], [path])
 
 
-def audit(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Prove every law of a month. Raises AuditBroken; returns the laws proved."""
-    return prove(con, audit_names())
-
-
-def prove(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[str]:
-    """Prove laws by name. Raises AuditBroken with both numbers and the difference; returns the laws proved."""
+def audit(con: duckdb.DuckDBPyConnection, names: Sequence[str] | None = None) -> list[str]:
+    """Prove the laws, the month's unless named. Raises AuditBroken with both numbers and the difference."""
     proved = []
-    for name in names:
+    for name in audit_names() if names is None else names:
         broken = _relation(con, name, {}).limit(1).fetchall()
         title = statement(name).splitlines()[0].removeprefix("-- ").strip()
         if broken:

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.alliance import months_of, settle_alliances
 from pipeline.errors import AuditBroken, ConfigurationError
-from pipeline.query import audit_names, prove
+from pipeline.query import audit, audit_names
 from tests.alliance_fixtures import (
     MEMBERS,
     Paid,
@@ -235,7 +235,7 @@ def test_every_law_of_the_month_breaks(tmp_path: Path, law: str) -> None:
         file = tmp_path / "run" / f"{name}.parquet"
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * REPLACE ({replaced}) FROM '{file}'")
         with pytest.raises(AuditBroken, match=subject) as caught:
-            prove(con, [f"audit_alliance/{law}"])
+            audit(con, [f"audit_alliance/{law}"])
         assert abs(int(str(caught.value).split("相差 ")[1].split("；")[0])) == abs(gap)
 
 

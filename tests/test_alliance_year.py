@@ -25,7 +25,7 @@ from pipeline.alliance_tables import (
     Package,
 )
 from pipeline.errors import AuditBroken, ConfigurationError
-from pipeline.query import audit_names, keep, prove
+from pipeline.query import audit, audit_names, keep
 from pipeline.region import Region
 from tests.alliance_fixtures import MEMBERS, Paid, alliance_pack, cleared, rows_of, settled
 from tests.pricing_fixtures import HOSPITALS
@@ -212,10 +212,10 @@ TAMPERED = {
     "year_alliances_and_outside_equal_region": (
         "alliance_member_clearing", "clearing_fen + (hospital_id = 'H2')::INT AS clearing_fen", "险种 390 的清算额 应为 70，实为 71"),
     "year_months_equal_hospital": (
-        "year_parts", "inside_fen + (hospital_id = 'H1' AND period = '2025-03')::INT AS inside_fen",
+        "alliance_year_parts", "inside_fen + (hospital_id = 'H1' AND period = '2025-03')::INT AS inside_fen",
         "H1、390 的应得 应为 500，实为 501"),
     "year_cases_all_counted": (
-        "year_cases", "inside_fund_fen - 1 AS inside_fund_fen", "清算病例 应为 90，实为 89"),
+        "alliance_year_cases", "inside_fund_fen - 1 AS inside_fund_fen", "清算病例 应为 90，实为 89"),
     "year_one_alliance_a_month": (
         "alliance_months", "CASE WHEN hospital_id = 'H2' THEN 'H1' ELSE hospital_id END AS hospital_id", "应为 1，实为 2"),
     "year_package_adds_up": ("alliance_clearing", "village_fen + 1 AS village_fen", "A1、390 的县、乡、村分配"),
@@ -235,13 +235,14 @@ def test_every_law_of_the_year_breaks(tmp_path: Path, law: str) -> None:
     hospitals = {("H1", "390"): whole(500, 20), ("H2", "390"): whole(80, 50)}
     with year_of(region, tmp_path / "run", hospitals, [Paid("a", "H1", 90)]) as (con, _):
         for working, scalars in (
-            ("package_year", {}), ("package_months", {"year": "2025"}), ("year_cases", {}), ("year_parts", {"year": "2025"}),
+            ("package_year", {}), ("package_months", {"year": "2025"}), ("alliance_year_cases", {}),
+            ("alliance_year_parts", {"year": "2025"}),
         ):  # fmt: skip
             keep(con, f"alliance/{working}", **scalars)
         con.execute(f"CREATE TEMP TABLE as_it_was AS SELECT * FROM {name}")
         con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * REPLACE ({replaced}) FROM as_it_was")
         with pytest.raises(AuditBroken, match=said):
-            prove(con, [f"audit_alliance/{law}"])
+            audit(con, [f"audit_alliance/{law}"])
 
 
 def test_every_law_of_the_year_is_broken_somewhere() -> None:

@@ -23,9 +23,9 @@ JOIN alliance_names n USING (alliance_id)
 JOIN hospitals h ON h.hospital_id = b.hospital_id
 CROSS JOIN alliance_types t
 JOIN alliance_months m ON m.alliance_id = b.alliance_id AND m.hospital_id = b.hospital_id
-LEFT JOIN year_parts p
+LEFT JOIN alliance_year_parts p
     ON p.hospital_id = b.hospital_id AND p.insurance_type = t.insurance_type AND p.period = m.period
-LEFT JOIN year_cases c
+LEFT JOIN alliance_year_cases c
     ON c.hospital_id = b.hospital_id AND c.insurance_type = t.insurance_type AND c.period = m.period
 GROUP BY ALL
 ORDER BY b.alliance_id, role, b.hospital_id, t.insurance_type

@@ -1,7 +1,7 @@
 -- 医共体之内与之外合起来等于全区：各险种的应得与清算额
 WITH own AS ( -- months in no alliance; a hospital that never belonged to one is cleared whole
     SELECT p.insurance_type, p.inside_fen + p.outsider_fen AS entitlement_fen, p.clearing_fen
-    FROM year_parts p
+    FROM alliance_year_parts p
     LEFT JOIN alliance_months m ON m.hospital_id = p.hospital_id AND m.period = p.period
     WHERE m.hospital_id IS NULL
 ),

@@ -2,7 +2,7 @@
 WITH months AS (
     SELECT hospital_id, insurance_type, sum(inside_fen + outsider_fen)::HUGEINT AS entitlement_fen,
         sum(clearing_fen)::HUGEINT AS clearing_fen
-    FROM year_parts GROUP BY ALL
+    FROM alliance_year_parts GROUP BY ALL
 )
 SELECT h.hospital_id || '、' || h.insurance_type || ' 的应得' AS subject, h.entitlement_fen::HUGEINT AS expected,
     coalesce(m.entitlement_fen, 0) AS found

@@ -1,4 +1,4 @@
--- year_cases: one row per hospital, insurance type and month with cases (grain: hospital_id, insurance_type, period).
+-- alliance_year_cases: one row per hospital, insurance type and month with cases (grain: hospital_id, insurance_type, period).
 -- Whose month it is by the membership of that month; inside and outside the package as in alliance_inpatient.
 WITH funded AS (
     SELECT hospital_id, insurance_type, period, sum(fund_from_points_fen)::HUGEINT AS fund_fen

@@ -1,4 +1,4 @@
--- year_parts: one row per hospital, insurance type and month of the year (grain: hospital_id, insurance_type, period).
+-- alliance_year_parts: one row per hospital, insurance type and month of the year (grain: hospital_id, insurance_type, period).
 -- A hospital that joins in July has two owners of its year, so its entitlement and clearing are divided by month: the
 -- month's cases at the cleared value, and of what bands, assessment and audit add or take the part of its cases (by the
 -- size of their fund; where there are none, alike). Clearing: the same less what the month was settled. Floors of
@@ -10,7 +10,7 @@ sides AS (
     FROM hospital_clearing h
     CROSS JOIN months m
     CROSS JOIN (VALUES (true), (false)) s(inside)
-    LEFT JOIN year_cases y
+    LEFT JOIN alliance_year_cases y
         ON y.hospital_id = h.hospital_id AND y.insurance_type = h.insurance_type AND y.period = m.period
 ),
 weighed AS (
@@ -44,7 +44,7 @@ months_left AS (
         CASE WHEN sum(e.fund_size) OVER whole > 0 THEN e.fund_size ELSE 1 END AS weight
     FROM entitled e
     JOIN hospital_clearing h USING (hospital_id, insurance_type)
-    LEFT JOIN year_paid p
+    LEFT JOIN (SELECT hospital_id, insurance_type, period, sum(settled_fen) AS settled_fen FROM year_paid GROUP BY ALL) p
         ON p.hospital_id = e.hospital_id AND p.insurance_type = e.insurance_type AND p.period = e.period
     WINDOW whole AS (PARTITION BY e.hospital_id, e.insurance_type)
 ),
