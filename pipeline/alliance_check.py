@@ -6,9 +6,9 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 
-from pipeline.alliance_tables import ASSESSMENTS_FILE, PACKAGES_FILE, members_in
+from pipeline.alliance_tables import ASSESSMENTS_FILE, BUDGET_SHARE, PACKAGES_FILE, members_in
 from pipeline.problem import Problem, some
-from pipeline.region import Region
+from pipeline.region import Region, budget_of
 from pipeline.terms import in_force
 
 WHOLE = 1_000_000  # budget shares are counted in millionths
@@ -32,7 +32,7 @@ def check_alliances(region: Region) -> list[Problem]:
     for alliance_id, found in sorted(packaged.items()):
         for year in sorted(found):
             problems += _of_package(region, alliance_id, year, years, assessed)
-    return [*problems, *_budget_shares(region)]
+    return [*problems, *_budget_shares(region), *_without_budget(region)]
 
 
 def _years_with_members(region: Region) -> dict[str, set[int]]:
@@ -78,4 +78,16 @@ def _budget_shares(region: Region) -> list[Problem]:
             f"{year} 年险种 {insurance_type} 各医共体的预算比例合计 {found // 10_000}.{found % 10_000:04d}%，超过 100%；请更正",
         )
         for (year, insurance_type), found in sorted(sums.items()) if found > WHOLE
+    ]  # fmt: skip
+
+
+def _without_budget(region: Region) -> list[Problem]:
+    """A share of a budget that nobody gave: the month is refused then."""
+    return [
+        Problem(
+            "warning", PACKAGES_FILE,
+            f"医共体 {one.alliance_id} 按预算比例打包，而没有 {one.year} 年险种 {one.insurance_type} 的预算，不能结算；请补 budgets.csv",
+        )
+        for one in region.alliance_tables.packages
+        if one.form == BUDGET_SHARE and budget_of(region, one.insurance_type, one.year) is None
     ]  # fmt: skip

@@ -47,9 +47,12 @@ def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
                 f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}{more} FROM read_parquet([{quoted}], "
                 f"{hive}, union_by_name = true{options})"
             )
-    files = pa.table(
-        {"filename": [str(file) for file in source.files], "place": list(range(len(source.files)))}
-    )
+    starts = _starts(source)
+    files = pa.table({
+        "filename": [str(file) for file in source.files],
+        "place": list(range(len(source.files))),
+        "start": pa.array([starts.get(str(file), 0) for file in source.files], pa.int64()),
+    })  # fmt: skip
     con.register("input_files", files)
 
 
@@ -57,15 +60,25 @@ def find_repeats(con: duckdb.DuckDBPyConnection, source: Source) -> Repeats:
     """Rows that share a case_id: copies equal in every column but the first, and all rows that differ."""
     with _damage_named(source):
         found = table(con, "repeated_rows")
-    start_of: dict[str, int] = {}
-    for piece in source.pieces:
-        start_of.setdefault(str(piece.path), piece.start)
-    names = found.column("filename").to_pylist()
-    rows = np.array([start_of[name] for name in names], dtype=np.int64)
-    rows += found.column("file_row_number").to_numpy().astype(np.int64)
+    rows = input_rows(source, found)
     differs = found.column("differs").to_numpy(zero_copy_only=False).astype(bool)
     again = found.column("nth").to_numpy() > 1
     return Repeats(np.sort(rows[~differs & again]), np.sort(rows[differs]))
+
+
+def input_rows(source: Source, found: pa.Table) -> np.ndarray:
+    """The input position of rows given as filename and file_row_number."""
+    starts = _starts(source)
+    rows = np.array([starts[name] for name in found.column("filename").to_pylist()], dtype=np.int64)
+    return rows + found.column("file_row_number").to_numpy().astype(np.int64)
+
+
+def _starts(source: Source) -> dict[str, int]:
+    """The input position of the first row of each file that has rows."""
+    starts: dict[str, int] = {}
+    for piece in source.pieces:
+        starts.setdefault(str(piece.path), piece.start)
+    return starts
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import typer
 from typer._click import exceptions as mistakes  # typer carries its own click and exports only a part
 
 from pipeline.cli_calibrate import calibrate_app
+from pipeline.cli_ledger import LedgerUrl, register
 from pipeline.cli_regions import RegionName, regions_app
 from pipeline.cli_schemes import AsJson, schemes_app
 from pipeline.cli_schemes import print_json as _print_json
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(schemes_app, name="schemes")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(regions_app, name="regions")
+register(app)
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
@@ -47,6 +49,8 @@ def run(
         Path | None, typer.Option("--control-totals", help="对账表（CSV）；给了就先核对例数、费用、基金。")
     ] = None,
     memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
+    by: Annotated[str | None, typer.Option("--by", help="计算人姓名；不给则用系统用户名。")] = None,
+    ledger_url: LedgerUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """月度结算：校验、分组、定价、结算，写出各医院结算单与全区拨付汇总表。"""
@@ -56,7 +60,9 @@ def run(
 
     pack = load_region(region)
     with stages(quiet=as_json) as tick:
-        outcome = run_month(pack, period, input_path or inbox(pack), out, control_totals, memory, tick)
+        outcome = run_month(
+            pack, period, input_path or inbox(pack), out, control_totals, memory, tick, ledger_url, by
+        )
     if as_json:
         _print_json({"folder": str(outcome.folder), "fresh": outcome.fresh, **outcome.manifest})
         return

@@ -15,6 +15,7 @@ Weight = Annotated[Decimal, Field(gt=0, le=MOST_SCORE, decimal_places=9)]
 Rate = Annotated[Decimal, Field(gt=0, le=100_000, decimal_places=6)]
 Coefficient = Annotated[Decimal, Field(gt=0, le=10, decimal_places=8)]
 Multiple = Annotated[Decimal, Field(gt=0, le=20, decimal_places=4)]
+Yuan = Annotated[Decimal, Field(ge=0, le=10**10, decimal_places=2)]
 Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=4)]
 
 

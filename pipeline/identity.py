@@ -36,8 +36,9 @@ def identify(
     schemes_used: Mapping[str, Scheme],
     period: str,
     control_totals: Path | None,
+    standing: str = "",
 ) -> Identity:
-    """Hash everything that a run is made from."""
+    """Hash everything that a run is made from; `standing`: the hash of what earlier publications mean for it."""
     files = list(source.files) + ([control_totals] if control_totals and control_totals.is_file() else [])
     inputs = tuple((file.name, sha256_of(file)) for file in files)
     codes = load_code_tables().sha256  # they map and judge codes, so they decide groups
@@ -46,6 +47,7 @@ def identify(
     folders = [sorted(source.named_by_path.get(file, {}).items()) for file in source.files]
     parts = [
         [digest for _, digest in inputs], folders, schemes, codes, region.sha256, code_version(), period,
+        standing,
     ]  # fmt: skip
     run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
     return Identity(run, period, inputs, schemes, region.sha256, code_version())

@@ -25,6 +25,7 @@ from pipeline.pack_pricing import (
     StandardsEntry,
     WeightsEntry,
 )
+from pipeline.pack_settlement import ReviewEntry
 
 Method = Literal["rate", "points", "dip", "published"]
 # What each method is priced by, beside what all of them have.
@@ -34,7 +35,14 @@ PRICED_BY: dict[Method, tuple[str, ...]] = {
     "dip": ("weights", "point_values", "reference_prices", "coefficients"),
     "published": ("standards",),
 }
-OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items", "alliance")  # what a pack may do without
+OPTIONAL = (
+    "scope",
+    "special_rules",
+    "bed_day",
+    "separate_items",
+    "review",
+    "alliance",
+)  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
     "scheme", "codes", "base_groups", "ratio", "off_path", "fund_share", "settlement",
@@ -136,6 +144,7 @@ class Pack(Closed):
     fund_share: list[FundShareEntry] = []
     settlement: list[SettlementEntry] = []
     alliance: list[AllianceEntry] = []
+    review: list[ReviewEntry] = []
     to_supply: list[Supply | Blank] = []
 
     @property

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.entries import Closed, Coefficient, Dated, Multiple, Rate, Share, Weight
+from pipeline.entries import Closed, Coefficient, Dated, Multiple, Rate, Share, Weight, Yuan
 
 Mode = Literal["fixed", "floating", "elastic"]
 CATALOGUE = "catalogue"  # where a number stands in the DIP catalogue itself
@@ -230,7 +230,14 @@ class FundShareEntry(Dated):
 
 
 class SettlementEntry(Dated):
-    """The month: how much of the fund amount is paid now, and what of it is withheld."""
+    """The month: how much of the fund amount is paid now, what of it is withheld, and by when it is paid.
+
+    `most_owed_yuan`: how much of a negative balance a hospital may carry; below it the hospital pays back at once.
+    Declared by day `declare_by_day` of the next month, paid within `due_workdays` working days after it.
+    """
 
     prepay_ratio: Share
     deposit_rate: Share
+    most_owed_yuan: Yuan | None = None
+    declare_by_day: int | None = Field(default=None, ge=1, le=28)
+    due_workdays: int | None = Field(default=None, ge=0, le=250)

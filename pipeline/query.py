@@ -66,12 +66,14 @@ def engine(spill: Path, memory_limit: str = "2GiB") -> Iterator[duckdb.DuckDBPyC
         con.close()
 
 
-def parquet_view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> None:
+def parquet_view(
+    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], filename: bool = False
+) -> None:
     """Make Parquet files visible as a table. File names are quoted; they come from our own folder listing."""
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     con.execute(
         f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{quoted}], "
-        "hive_partitioning = false, union_by_name = true)"
+        f"hive_partitioning = false, union_by_name = true, filename = {filename})"
     )
 
 

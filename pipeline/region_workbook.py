@@ -29,6 +29,8 @@ _OVERALL: tuple[tuple[str, str, Kind, float], ...] = (
     ("audit_step_fen", "审核扣款", "money", 11),
     ("revolving_step_fen", "周转金抵扣", "money", 11),
     ("deposit_step_fen", "质量保证金", "money", 11),
+    ("carried_in_fen", "上期结转", "money", 11),
+    ("adjustment_in_fen", "以往月份补差", "money", 11),
     ("carried_step_fen", "负数结转下期", "money", 11),
     ("payable_fen", "本期应付", "money", 11),
 )

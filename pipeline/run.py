@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,30 @@ import pyarrow as pa
 from groupers.codes import load_code_tables
 from groupers.drg.engine import Grouper
 from groupers.scheme import data_root
-from pipeline.arrivals import Repeats, compare_control_totals, find_repeats, register_input
+from pipeline.arrivals import compare_control_totals, find_repeats, register_input
 from pipeline.case_csv import findings_csv
-from pipeline.deliver import deliver, heading
+from pipeline.earlier import HELD, Earlier, find_paid, offer_again, register_earlier
+from pipeline.finish import Month, Tick, settle_month, write_month
 from pipeline.group import group_with_evidence
-from pipeline.identity import identify
+from pipeline.identity import code_version, identify
+from pipeline.ledger import now, open_ledger
+from pipeline.ledger_entries import enter_run
 from pipeline.match import intervals_of, match_with_evidence
 from pipeline.needs import stop_without_columns
-from pipeline.query import engine, parquet_view
+from pipeline.query import engine, parquet_view, store
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
 from pipeline.region_check import stop_on_draft, stop_on_errors
-from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
+from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished
 from pipeline.schemes import Scheme, schemes_of
 from pipeline.score import register_prices, score
-from pipeline.settle import settle, settlement_on
+from pipeline.settle import settlement_on
+from pipeline.standing import run_folder, standing
 from pipeline.terms import Terms, resolve
-from pipeline.validate import Validated, validate
+from pipeline.validate import Validated, Yardstick, validate
 from pipeline.write import appearing, spare_input
 from pipeline.writers import RunWriters
 from pipeline.yardstick import period_days, yardstick
-
-Tick = Callable[[str, int, int], None]  # stage, done, of how many
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,13 @@ def run_month(
     control_totals: Path | None = None,
     memory_limit: str = "2GiB",
     tick: Tick = lambda stage, done, total: None,
+    ledger_url: str | None = None,
+    computed_by: str | None = None,
 ) -> Outcome:
-    """Group, price and settle one period of a region into `out/<region>/<period>/<run>/`.
+    """Group, price and settle one period of a region into `out/<region>/<period>/<run>/`, and enter it in the ledger.
 
-    The run's name is a function of inputs, scheme, pack, code version and period; a finished run of the same
-    name is proved and kept. Raises the errors of every stage; then nothing is published.
+    The run's name is a function of inputs, scheme, pack, code version, period and what earlier publications mean for it;
+    a finished run of the same name is proved and kept. Raises the errors of every stage; then nothing is published.
     """
     _, last = period_days(period)
     terms, schemes = terms_and_schemes(region)
@@ -70,45 +74,80 @@ def run_month(
     stop_on_errors(region, terms, schemes)
     stop_without_columns(region, schemes, source)
     settlement_on(region, last)  # a period that cannot be settled stops before hours of work, not after
-    identity = identify(source, region, schemes, period, control_totals)
-    home = out / region.pack.name / period
-    with occupied(out / region.pack.name, region.pack.name):
-        folder = home / identity.run
-        started = dt.datetime.now().astimezone()
-        if finished(folder):
+    name = region.pack.name
+    with (
+        occupied(out / name, name),
+        open_ledger(out / name, name, code_version(), ledger_url) as ledger,
+        ledger.occupied(),
+    ):
+        started = now()
+        stands = standing(ledger, period, out)
+        identity = identify(source, region, schemes, period, control_totals, stands.sha256)
+        folder = out / name / period / identity.run
+        fresh = not finished(folder)
+        if fresh:
+            month = Month(region, schemes, period, identity, stands, tick)
+            manifest = _compute(month, terms, source, out, control_totals, memory_limit)
+        else:
             manifest = prove_finished(folder)
-            point_to(home, identity.run)
-            log_run(home.parent, manifest, started, fresh=False)
-            return Outcome(folder, identity.run, manifest, fresh=False)
-        with (
-            appearing(folder, folder=True) as beside,
-            tempfile.TemporaryDirectory(prefix=".spill-", dir=home) as spill,
-            engine(Path(spill), memory_limit) as con,
-        ):
-            register_input(con, source)
-            if control_totals is not None:
-                compare_control_totals(con, control_totals, source)
-            repeats = find_repeats(con, source)
-            with RunWriters(beside, region.pack.kind) as writers:
-                _stream(region, terms, schemes, source, period, repeats, writers, tick)
-                for name, path in writers.tables().items():
-                    parquet_view(con, name, [path])
-                register_prices(con, region, terms, schemes)
-                tick("score", 0, 1)
-                writers.findings(score(con, region.pack.kind, beside))
-            parquet_view(con, "findings", [beside / "findings.parquet"])
-            tick("settle", 0, 1)
-            laws = settle(con, region, period, last, beside)
-            titles = "、".join(dict.fromkeys(scheme.manifest.title for scheme in schemes.values()))
-            tick("write", 0, 0)
-            deliver(con, heading(region, period, identity.run, titles, last), beside, Path(spill),
-                    lambda done: tick("write", done, 0))  # fmt: skip
-            totals = con.table("totals").to_arrow_table().to_pylist()[0]
-            writers.discard_working_tables()
-            manifest = write_manifest(beside, identity, region, schemes, totals, laws)
-        point_to(home, identity.run)
-        log_run(home.parent, manifest, started, fresh=True)
-    return Outcome(folder, identity.run, manifest, fresh=True)
+        enter_run(ledger, "month", manifest, folder, started, computed_by or getuser())
+        point_to(folder.parent, identity.run)
+        log_run(out / name, manifest, started, fresh)
+    return Outcome(folder, identity.run, manifest, fresh)
+
+
+def _compute(
+    month: Month, terms: tuple[Terms, ...], source: Source, out: Path, control_totals: Path | None, memory_limit: str
+) -> dict[str, Any]:  # fmt: skip
+    """Make the run folder; it appears complete, with its manifest, or not at all."""
+    region, name, stands = month.region, month.region.pack.name, month.stands
+    folder = out / name / month.period / month.identity.run
+    earlier = [Earlier(one.period, one.run_id, run_folder(out, name, one)) for one in stands.others]
+    held = next((one.folder / HELD for one in earlier if one.run_id == stands.held_from), None)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        appearing(folder, folder=True) as beside,
+        tempfile.TemporaryDirectory(prefix=".spill-", dir=folder.parent) as spill,
+        engine(Path(spill), memory_limit) as con,
+    ):
+        register_input(con, source)
+        if control_totals is not None:
+            compare_control_totals(con, control_totals, source)
+        source = offer_again(con, source, held, Path(spill))
+        register_input(con, source)
+        register_earlier(con, earlier)
+        repeats = find_repeats(con, source)
+        measure = yardstick(
+            region, list(month.schemes.values()), load_code_tables(), month.period, repeats.repeated,
+            repeats.conflicting, stands.closed_months, find_paid(con, source, earlier),
+        )  # fmt: skip
+        with RunWriters(beside, region.pack.kind) as writers:
+            _stream(month, terms, source, measure, writers)
+            for table_name, path in writers.tables().items():
+                parquet_view(con, table_name, [path])
+            register_prices(con, region, terms, month.schemes)
+            month.tick("score", 0, 1)
+            writers.findings(score(con, region.pack.kind, beside))
+        laws = settle_month(con, month, beside)
+        store(con, "held", beside / HELD, period=month.period)
+        return write_month(con, month, laws, beside, Path(spill))
+
+
+def _stream(
+    month: Month, terms: tuple[Terms, ...], source: Source, measure: Yardstick, writers: RunWriters
+) -> None:
+    """Validate and group batch by batch on a few threads; write in input order."""
+    place = _grouping(month.region, terms, month.schemes)
+
+    def stage(piece: Piece, batch: pa.RecordBatch) -> tuple[Validated, pa.Table]:
+        validated = validate(batch, piece.start, measure)
+        return validated, place(validated.passed)
+
+    done = 0
+    for validated, grouped in stream(source, stage):
+        writers.batch(validated, grouped)
+        done += validated.arrivals.num_rows
+        month.tick("validate", done, source.rows)
 
 
 def inbox(region: Region) -> Path:
@@ -158,29 +197,8 @@ def terms_and_schemes(region: Region) -> tuple[tuple[Terms, ...], dict[str, Sche
     return resolve(region, first, FOREVER), schemes_of(region)
 
 
-def _stream(
-    region: Region, terms: tuple[Terms, ...], schemes: dict[str, Scheme], source: Source, period: str,
-    repeats: Repeats, writers: RunWriters, tick: Tick,
-) -> None:  # fmt: skip
-    """Validate and group batch by batch on a few threads; write in input order."""
-    measure = yardstick(
-        region, list(schemes.values()), load_code_tables(), period, repeats.repeated, repeats.conflicting
-    )
-    place = _grouping(region, terms, schemes)
-
-    def stage(piece: Piece, batch: pa.RecordBatch) -> tuple[Validated, pa.Table]:
-        validated = validate(batch, piece.start, measure)
-        return validated, place(validated.passed)
-
-    done = 0
-    for validated, grouped in stream(source, stage):
-        writers.batch(validated, grouped)
-        done += validated.arrivals.num_rows
-        tick("validate", done, source.rows)
-
-
 def _grouping(
-    region: Region, terms: tuple[Terms, ...], schemes: dict[str, Scheme]
+    region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]
 ) -> Callable[[pa.Table], pa.Table]:
     """Validated rows → grouped rows with their evidence, by the region's schemes."""
     if region.pack.kind == "dip":

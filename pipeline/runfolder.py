@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 import shutil
@@ -55,7 +56,7 @@ def occupied(home: Path, region: str) -> Iterator[None]:
 
 def _sweep(home: Path) -> None:
     """Remove what a killed run left half made; the lock is held, so nobody is making it now."""
-    for left in [*home.glob("*/.*.part"), *home.glob("*/.spill-*")]:
+    for left in [*home.glob(".*.part"), *home.glob("*/.*.part"), *home.glob("*/.spill-*")]:
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -89,9 +90,12 @@ def prove_finished(folder: Path) -> dict[str, Any]:
 
 def write_manifest(
     folder: Path, identity: Identity, region: Region, schemes: Mapping[str, Scheme], totals: dict[str, Any],
-    laws: list[str],
+    laws: list[str], standing: Mapping[str, Any], base: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """`manifest.json`: what the run was made from, what it counted, and the hash of every file. No times."""
+    """`manifest.json`: what the run was made from, what it counted, and the hash of every file. No times.
+
+    `base`: the run whose validated and grouped rows were priced anew, None where they were made here.
+    """
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     manifest = {
         "run": identity.run,
@@ -107,6 +111,9 @@ def write_manifest(
         "schemes": [
             {**scheme.described, "sha256": dict(identity.schemes)[key]} for key, scheme in schemes.items()
         ],
+        "standing": dict(standing),
+        "base": base,
+        "ground": ground_sha(region),
         "totals": {
             name: str(value) if isinstance(value, Decimal) else value for name, value in totals.items()
         },
@@ -116,6 +123,16 @@ def write_manifest(
     text = json.dumps(manifest, ensure_ascii=False, indent=1)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def ground_sha(region: Region) -> str:
+    """The hash of what validation takes from a pack: where it changed, stored groups may not be priced anew."""
+    pack = region.pack
+    parts = [
+        pack.period_by, pack.pricing_by, pack.insurance_types, [one.model_dump_json() for one in pack.codes],
+        [one.model_dump_json() for one in pack.scheme], [str(hospital) for hospital in region.hospitals],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
 def point_to(home: Path, run: str) -> None:

@@ -2,7 +2,8 @@
 
 It reads downwards like a pocket calculator: each step is signed and the last line is the sum.
 Totals are values computed from integers. Sign of the frames: deductions positive, `carried_fen` <= 0 (the
-negative rest moved to the next month), so prepay - audit - revolving - deposit = payable + carried.
+negative rest moved to the next month), so
+prepay - audit - revolving - deposit + carried in + adjustments = payable + carried.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ COUNTS = (
 )
 MONEY = (
     "total_fee_fen", "pool_fund_fen", "standard_fen", "fund_fen", "prepay_fen",
-    "audit_deduction_fen", "revolving_offset_fen", "deposit_fen", "payable_fen", "carried_fen",
+    "audit_deduction_fen", "revolving_offset_fen", "deposit_fen", "carried_in_fen", "adjustment_in_fen",
+    "payable_fen", "carried_fen",
 )  # fmt: skip
 
 
@@ -122,8 +124,12 @@ def _check_cmi(frame: pl.DataFrame) -> None:
             )
 
 
-STEPS_AFTER_PREPAY = ("audit_step_fen", "revolving_step_fen", "deposit_step_fen", "carried_step_fen")
-SIGNED = (*COUNTS, *MONEY, "left_for_year_fen", *STEPS_AFTER_PREPAY, "weight_total", "points_total")
+STEPS_AFTER_PREPAY = (
+    "audit_step_fen", "revolving_step_fen", "deposit_step_fen", "carried_in_fen", "adjustment_in_fen", "carried_step_fen",
+)  # fmt: skip
+SIGNED = tuple(dict.fromkeys(
+    (*COUNTS, *MONEY, "left_for_year_fen", *STEPS_AFTER_PREPAY, "weight_total", "points_total")
+))  # fmt: skip
 DECIMALS = ("weight_total", "points_total")
 
 
@@ -173,6 +179,8 @@ LINES = (
     Line("审核扣款", "audit_step_fen"),
     Line("周转金抵扣", "revolving_step_fen"),
     Line("质量保证金", "deposit_step_fen", how="−({prepay_fen}) × 保证金比例，为负不扣"),
+    Line("上期负数结转", "carried_in_fen"),
+    Line("以往月份重算补差（补＋、扣−）", "adjustment_in_fen"),
     Line("负数结转下期", "carried_step_fen"),
     Line(
         "本期应付",

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.findings import BY_CODE
+from pipeline.publish import Publication
 from pipeline.words import DOOR_NAMES, yuan_text
 
 
@@ -49,6 +50,70 @@ def validation_summary(counts: dict[str, Any], out: Path | None) -> list[str]:
     for code, number in sorted(counts["findings"].items(), key=lambda item: (-item[1], item[0])):
         lines.append(f"  [{DOOR_NAMES[BY_CODE[code].door]}] {BY_CODE[code].title}（{code}）：{number:,}")
     return lines + ([f"明细：{out}"] if out else [])
+
+
+def publication_summary(done: Publication) -> list[str]:
+    """What a publication made final, and where its files are."""
+    head = f"{done.period} 第 {done.version} 版（批次 {done.run_id}）"
+    if not done.fresh:
+        return [f"{head}已经发布过，什么也没有做", f"拨付清单：{done.folder / 'payments.xlsx'}"]
+    if done.version > 1:
+        return [
+            f"已发布 {head}：与上一版的差额 {yuan_text(done.difference_fen)} 元，随下一个发布的月份支付",
+            f"补差清单：{done.folder / 'payments.xlsx'}",
+        ]
+    return [
+        f"已发布 {head}：应付 {yuan_text(done.paid_fen)} 元，最迟 {done.due_on} 拨付",
+        f"拨付清单：{done.folder / 'payments.xlsx'}",
+    ]
+
+
+def rerun_lines(found: list[dict[str, Any]]) -> list[str]:
+    """Each month computed again, and what it differs by."""
+    lines = [
+        f"{one['period']}  批次 {one['run']}：已发布净额 {yuan_text(one['published_fen'])} 元，"
+        f"重算 {yuan_text(one['recomputed_fen'])} 元，差额 {yuan_text(one['recomputed_fen'] - one['published_fen'])} 元，"
+        f"涉及医院 {one['hospitals_changed']} 家"
+        + (f"，已发布第 {one['version']} 版" if one["is_published"] else "")
+        for one in found
+    ]
+    total = sum(one["recomputed_fen"] - one["published_fen"] for one in found)
+    after = "随下一个发布的月份支付" if all(one["is_published"] for one in found) else "试算，未发布"
+    return [*lines, f"合计差额 {yuan_text(total)} 元，{after}"]
+
+
+def run_lines(found: list[dict[str, Any]]) -> list[str]:
+    """One line per run, in the order in which they were computed."""
+    lines = []
+    for row in found:
+        published = "、".join(f"第 {version} 版" for version in row["published_as"])
+        lines.append(
+            f"{row['period']}  {row['run_id']}  {row['computed_by']}  {row['finished_at'][:19]}Z  "
+            f"病例 {row['cases']:,}，应付 {yuan_text(row['payable_fen'])} 元  {published or '未发布'}"
+        )
+    return lines or ["账本里还没有批次"]
+
+
+def shown_lines(found: dict[str, Any]) -> list[str]:
+    """A run: what it was made from, what it says each hospital is owed, and how far it has come."""
+    lines = [
+        f"批次 {found['run_id']}：{found['region']} {found['period']}，计算 {found['computed_by']}（{found['host']}）",
+        f"参数 {found['pack_version']}（{found['pack_sha256'][:12]}），程序 {found['code_version']}",
+        *(f"输入 {one['name']}（{one['sha256'][:12]}）" for one in found["inputs"]),
+        *(f"方案 {one['name']}（{one['sha256'][:12]}）" for one in found["schemes"]),
+    ]
+    for one in found["hospitals"]:
+        lines.append(
+            f"  {one['hospital_id']} {one['insurance_type']}：病例 {one['cases']:,}，"
+            f"基金 {yuan_text(one['fund_fen'])}，本期净额 {yuan_text(one['due_fen'])}，"
+            f"应付 {yuan_text(one['payable_fen'])}，结转 {yuan_text(one['carried_fen'])} 元"
+        )
+    for one in found["steps"]:
+        where = f" {one['hospital_id']}" if one["hospital_id"] else ""
+        lines.append(
+            f"{one['said_at'][:19]}Z  {one['state']}{where}  {one['said_by']}  {one['note']}".rstrip()
+        )
+    return lines
 
 
 def platform_findings(findings: pa.Table) -> tuple[pl.DataFrame, dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -66,6 +66,11 @@ class Yardstick:
     period_last: dt.date
     repeated: np.ndarray  # input rows that repeat an earlier row, sorted
     conflicting: np.ndarray  # input rows that share a case_id but differ, sorted
+    closed: tuple[tuple[dt.date, dt.date], ...] = ()  # published months before the period, first and last day
+    paid_rows: np.ndarray = field(
+        default_factory=lambda: np.empty(0, np.int64)
+    )  # paid in another month, sorted
+    paid_where: tuple[str, ...] = ()  # month and run of each of them
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,10 @@ def _checks(yardstick: Yardstick) -> Iterator[Check]:
     known = col("insurance_type").is_in(list(yardstick.insurance_types))
     yield "unknown_insurance_type", "insurance_type", ~known, col("insurance_type")
     period = col(yardstick.period_column)
-    other = ~period.is_between(yardstick.period_first, yardstick.period_last)
+    outside = ~period.is_between(yardstick.period_first, yardstick.period_last)
+    late = pl.any_horizontal(pl.lit(False), *(period.is_between(*month) for month in yardstick.closed))
+    other = outside & ~late
+    yield "late_discharge", yardstick.period_column, outside & late, period.cast(pl.String)
     yield "other_period", yardstick.period_column, other, period.cast(pl.String)
     # Settled in the period but not yet discharged in it: the stay is not over, its codes are not final.
     unfinished = ~other & (col("discharge_date") > yardstick.period_last)
@@ -302,6 +310,10 @@ def _duplicates(frame: pl.DataFrame, yardstick: Yardstick) -> Iterator[pl.DataFr
         start = frame["input_row"][0] if len(frame) else 0
         begin, end = np.searchsorted(rows, [start, start + len(frame)])
         yield from _at(frame, code, "case_id", rows[begin:end] - start, None)
+    start = frame["input_row"][0] if len(frame) else 0
+    begin, end = np.searchsorted(yardstick.paid_rows, [start, start + len(frame)])
+    where = list(yardstick.paid_where[begin:end])
+    yield from _at(frame, "already_paid", "case_id", yardstick.paid_rows[begin:end] - start, where)
 
 
 def _doors(frame: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:

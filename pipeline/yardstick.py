@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -46,6 +47,9 @@ def months_of(text: str) -> list[str]:
     return months
 
 
+NOT_PAID = np.empty(0, np.int64)
+
+
 def yardstick(
     region: Region,
     schemes: list[Scheme],
@@ -53,8 +57,13 @@ def yardstick(
     period: str,
     repeated: np.ndarray,
     conflicting: np.ndarray,
+    closed_months: Sequence[str] = (),
+    paid: tuple[np.ndarray, tuple[str, ...]] = (NOT_PAID, ()),
 ) -> Yardstick:
-    """Resolve a region for one period. Code lists count as known where any scheme in use knows them."""
+    """Resolve a region for one period. Code lists count as known where any scheme in use knows them.
+
+    `closed_months`: published ones before the period; `paid`: rows paid in another month, sorted, and where.
+    """
     first, last = period_days(period)
     return Yardstick(
         dx=Vocabulary("dx_codes", tables.clinical_dx, _dx_traits(schemes, tables).__getitem__),
@@ -68,6 +77,9 @@ def yardstick(
         period_last=last,
         repeated=repeated,
         conflicting=conflicting,
+        closed=tuple(period_days(month) for month in closed_months),
+        paid_rows=paid[0],
+        paid_where=paid[1],
     )
 
 

@@ -21,6 +21,7 @@ from pipeline.alliance_tables import (
     Package,
     read_alliance_tables,
 )
+from pipeline.budgets import COLUMNS as BUDGETS
 from pipeline.cli import main
 from pipeline.errors import ConfigurationError
 from pipeline.region import load_region
@@ -185,6 +186,7 @@ def test_a_slip_ends_the_command_with_exit_code_10(
         ({"packages": (M01, M01.replace("2025", "2024"))}, "warning", "医共体 A1 在 2024 年没有成员，打包用不上"),
         ({"assessments": ()}, "warning", "医共体 A1 还没有 2025 年的考核"),
         ({"alliance": []}, "warning", "2025 年有医共体打包，而 region.yaml 没有写 alliance"),
+        ({"packages": ("A1,2025,310,budget_share,,,,,0.7,,",)}, "warning", "而没有 2025 年险种 310 的预算"),
         ({"members": (*MEMBERS, "A2,乙,H3,lead,2025-01-01,,"),
           "packages": ("A1,2025,390,budget_share,,,,,0.7,,", "A2,2025,390,budget_share,,,,,0.300001,,"),
           "assessments": (KEEP_ALL, KEEP_ALL.replace("A1", "A2"))},
@@ -194,6 +196,7 @@ def test_a_slip_ends_the_command_with_exit_code_10(
 def test_what_regions_check_says(
     tmp_path: Path, changes: dict[str, object], severity: str, said: str
 ) -> None:
+    write_lines(tmp_path / "budgets.csv", BUDGETS, ["390,2025,1000000,1,,测试取值"])
     problems = check_alliances(alliance_pack(tmp_path, **changes))  # type: ignore[arg-type]
     assert [one.severity for one in problems] == [severity]
     assert said in problems[0].message

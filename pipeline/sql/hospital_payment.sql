@@ -1,7 +1,9 @@
 -- hospital_payment: one row per hospital and insurance type (grain: hospital_id, insurance_type).
 -- DESIGN §7, month: prepaid = Σ fund × prepay ratio; payable = prepaid − audit deductions − revolving − deposit;
 -- deposit = rate × max(0, Σ fund × prepay ratio), each rounded once where it is stored.
--- A negative payable is carried to the next month in its own column.
+-- settled is before revolving money and deposit, due after them: both of this month alone. What the month before carried
+-- and what months computed again are short of come in beside it. A negative payable is carried to the next month in its
+-- own column, down to the pack's limit; what lies below it is paid back now.
 WITH paid AS (
     SELECT hospital_id, insurance_type,
         sum(case_count)::BIGINT AS cases,
@@ -46,6 +48,8 @@ listed AS (
     SELECT hospital_id, insurance_type FROM paid
     UNION SELECT hospital_id, insurance_type FROM turned_away
     UNION SELECT hospital_id, insurance_type FROM deducted
+    UNION SELECT hospital_id, insurance_type FROM carried_in
+    UNION SELECT hospital_id, insurance_type FROM adjustments_in
 ),
 steps AS (
     SELECT l.hospital_id, l.insurance_type,
@@ -61,12 +65,23 @@ steps AS (
         half_away(greatest(0::HUGEINT, coalesce(p.fund_fen, 0) * $prepay_ratio_e4) * $deposit_rate_e4,
                   e4() * e4()) AS deposit_fen,
         coalesce(d.audit_deduction_fen, 0) AS audit_deduction_fen,
-        coalesce(d.revolving_offset_fen, 0) AS revolving_offset_fen
+        coalesce(d.revolving_offset_fen, 0) AS revolving_offset_fen,
+        coalesce(c.amount_fen, 0) AS carried_in_fen, coalesce(a.amount_fen, 0) AS adjustment_in_fen
     FROM listed l
     LEFT JOIN paid p USING (hospital_id, insurance_type)
     LEFT JOIN taken_back b USING (hospital_id, insurance_type)
     LEFT JOIN turned_away t USING (hospital_id, insurance_type)
     LEFT JOIN deducted d USING (hospital_id, insurance_type)
+    LEFT JOIN carried_in c USING (hospital_id, insurance_type)
+    LEFT JOIN adjustments_in a USING (hospital_id, insurance_type)
+),
+sums AS (
+    SELECT *, prepay_fen - audit_deduction_fen AS settled_fen,
+        settled_fen - revolving_offset_fen - deposit_fen AS due_fen,
+        due_fen + carried_in_fen + adjustment_in_fen AS balance_fen,
+        -- no limit: all of a negative balance is carried
+        greatest(least(0, balance_fen), -coalesce($most_owed_fen, abs(balance_fen))) AS carried_fen
+    FROM steps
 )
 SELECT
     s.hospital_id, h.name AS hospital_name, h.level, s.insurance_type, i.name AS insurance_name,
@@ -78,11 +93,12 @@ SELECT
     s.total_fee_fen::BIGINT AS total_fee_fen, s.pool_fund_fen::BIGINT AS pool_fund_fen,
     s.standard_fen::BIGINT AS standard_fen, s.fund_fen::BIGINT AS fund_fen,
     s.prepay_fen::BIGINT AS prepay_fen, s.audit_deduction_fen::BIGINT AS audit_deduction_fen,
+    s.settled_fen::BIGINT AS settled_fen,
     s.revolving_offset_fen::BIGINT AS revolving_offset_fen,
-    s.deposit_fen::BIGINT AS deposit_fen,
-    greatest(0, s.due_fen)::BIGINT AS payable_fen,
-    least(0, s.due_fen)::BIGINT AS carried_fen
-FROM (SELECT *, prepay_fen - audit_deduction_fen - revolving_offset_fen - deposit_fen AS due_fen FROM steps) s
+    s.deposit_fen::BIGINT AS deposit_fen, s.due_fen::BIGINT AS due_fen,
+    s.carried_in_fen::BIGINT AS carried_in_fen, s.adjustment_in_fen::BIGINT AS adjustment_in_fen,
+    (s.balance_fen - s.carried_fen)::BIGINT AS payable_fen, s.carried_fen::BIGINT AS carried_fen
+FROM sums s
 JOIN hospitals h USING (hospital_id)
 JOIN insurance_types i USING (insurance_type)
 ORDER BY s.hospital_id, s.insurance_type

@@ -1,0 +1,68 @@
+"""A finished run as rows of the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from pipeline import ledger_tables as tables
+from pipeline.identity import sha256_of
+from pipeline.ledger import Ledger, insert, now, stamp
+
+RESULTS = (
+    "cases", "total_fee_fen", "pool_fund_fen", "standard_fen", "fund_fen", "settled_fen", "revolving_offset_fen",
+    "deposit_fen", "due_fen", "carried_in_fen", "adjustment_in_fen", "payable_fen", "carried_fen",
+)  # fmt: skip
+
+
+def enter_run(
+    ledger: Ledger, kind: str, manifest: dict[str, Any], folder: Path, started: dt.datetime, computed_by: str
+) -> None:
+    """Enter a finished run with its inputs, schemes and hospital results, once: a run that stands is left as it is."""
+    run_id = manifest["run"]
+    if ledger.rows(sa.select(tables.run.c.run_id).where(tables.run.c.run_id == run_id)):
+        return
+    ledger.stop_on_clock(now())
+    totals = manifest["totals"]
+    payment = _month(folder) if kind == "month" else _year(folder)
+    with ledger.writing() as con:
+        insert(con, tables.run, [{
+            "run_id": run_id, "region": ledger.region, "kind": kind, "period": manifest["period"],
+            "folder": f"{manifest['period']}/{run_id}", "manifest_sha256": sha256_of(folder / "manifest.json"),
+            "pack_version": manifest["pack_version"], "pack_sha256": manifest["pack_sha256"],
+            "code_version": manifest["code_version"], "computed_by": computed_by, "host": socket.gethostname(),
+            "pid": os.getpid(), "started_at": stamp(started), "finished_at": stamp(now()),
+            "rows_in": totals["rows_in"], "paid_rows": totals["paid"], "refused_rows": totals["refused"],
+            "held_rows": totals["held"], "cases": totals["cases"], "fund_fen": totals["fund_fen"],
+            "payable_fen": totals["payable_fen"],
+        }])  # fmt: skip
+        insert(con, tables.run_input, [
+            {"run_id": run_id, "place": place, **one} for place, one in enumerate(manifest["inputs"])
+        ])  # fmt: skip
+        insert(con, tables.run_scheme, [
+            {"run_id": run_id, "place": place, "name": one["name"], "sha256": one["sha256"]}
+            for place, one in enumerate(manifest["schemes"])
+        ])  # fmt: skip
+        columns = payment.select("hospital_id", "insurance_type", *RESULTS)
+        insert(
+            con, tables.hospital_result, [{"run_id": run_id, **row} for row in columns.iter_rows(named=True)]
+        )
+
+
+def _month(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "hospital_payment.parquet")
+
+
+def _year(folder: Path) -> pl.DataFrame:
+    """A clearing in the ledger's columns: what is due is the clearing amount, paid or paid back at once."""
+    return pl.read_parquet(folder / "hospital_clearing.parquet").with_columns(
+        pl.col("fund_from_points_fen").alias("fund_fen"), pl.col("clearing_fen").alias("due_fen"),
+        pl.col("clearing_fen").alias("payable_fen"),
+        *(pl.lit(0, pl.Int64).alias(name) for name in ("carried_in_fen", "adjustment_in_fen", "carried_fen")),
+    )  # fmt: skip

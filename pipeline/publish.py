@@ -1,0 +1,228 @@
+"""Publish a run: what it says becomes final. All of it stands at the end, in the ledger and on disk, or none of it.
+
+The first publication of a period pays; a later one (a new version) pays nothing itself: its difference to what was
+published is an adjustment (补差/追回), which the next period published pays. DESIGN §7, §9.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline import ledger_tables as tables
+from pipeline import states
+from pipeline.accounts import read_accounts
+from pipeline.errors import ConfigurationError, UsageMistake
+from pipeline.identity import code_version, sha256_of
+from pipeline.ledger import PUBLISHED, Ledger, insert, now, open_ledger, stamp
+from pipeline.publication_files import Head, write_publication
+from pipeline.region import Region
+from pipeline.runfolder import MANIFEST, occupied, prove_finished
+from pipeline.settle import settlement_on
+from pipeline.standing import clearing_sha, current_publications, publications, results, standing
+from pipeline.workdays import due_date, load_calendar
+from pipeline.yardstick import period_days
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published: `fresh` is false where it stood already. Amounts in fen."""
+
+    publication_id: str
+    folder: Path
+    period: str
+    version: int
+    run_id: str
+    paid_fen: int
+    difference_fen: int
+    due_on: str
+    fresh: bool
+
+
+def publish(
+    region: Region, run_id: str, out: Path, approved_by: str, ledger_url: str | None = None
+) -> Publication:
+    """Make a run of a region final. Raises UsageMistake where it may not be, InputError where files are altered."""
+    name = region.pack.name
+    with (
+        occupied(out / name, name),
+        open_ledger(out / name, name, code_version(), ledger_url) as ledger,
+        ledger.occupied(),
+    ):
+        run = states.find_run(ledger, run_id)
+        standing_now = {one.period: one for one in current_publications(ledger, run["kind"])}
+        before = standing_now.get(run["period"])
+        if before is not None and before.run_id == run["run_id"]:
+            return _published_already(ledger, before.publication_id, out / name)
+        _stop_unless_publishable(ledger, run, out, approved_by)
+        version = before.version + 1 if before else 1
+        return _Act(
+            region, ledger, run, version, before.run_id if before else None, out / name, approved_by
+        ).do()
+
+
+def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, approved_by: str) -> None:
+    folder = out / ledger.region / run["folder"]
+    manifest = prove_finished(folder)
+    if sha256_of(folder / MANIFEST) != run["manifest_sha256"]:
+        raise UsageMistake(f"批次 {run['run_id']} 与账本所记不同：{folder}；请移走文件夹后重新运行")
+    if not approved_by.strip() or approved_by.strip() == run["computed_by"]:
+        raise UsageMistake(
+            f"计算人与审批人须是两个人：计算 `{run['computed_by']}`，审批 `{approved_by.strip()[:40]}`；"
+            "请由另一人用 --approved-by 署名"
+        )
+    ledger.stop_on_clock(now())
+    states.stop_unless_rechecked(ledger, run)
+    is_month = run["kind"] == "month"
+    stands = standing(ledger, run["period"], out).sha256 if is_month else clearing_sha(ledger, run["period"])
+    if stands != manifest["standing"]["sha256"]:
+        again = f"run {ledger.region} --period" if is_month else f"clear {ledger.region} --year"
+        raise UsageMistake(
+            f"批次 {run['run_id']}（{run['period']}）算好之后账本又有了新的发布，它的已付、结转与补差已经过时；"
+            f"请重新 `drgdip {again} {run['period']}` 再发布"
+        )
+    year = run["period"][:4]
+    if is_month and any(row["kind"] == "clear" and row["period"] == year for row in publications(ledger)):
+        raise UsageMistake(
+            f"{year} 年的清算已经发布，{run['period']} 不能再发布；如须更正，请作为下一年度的期间金额处理"
+        )
+
+
+@dataclass(frozen=True)
+class _Act:
+    """One act of publishing a month or a year, all that it needs at hand."""
+
+    region: Region
+    ledger: Ledger
+    run: dict[str, Any]
+    version: int
+    before: str | None  # the run published until now
+    home: Path
+    approved_by: str
+
+    def do(self) -> Publication:
+        """Write the folder and the ledger in one step: a folder without its ledger row is made anew next time."""
+        run, ledger = self.run, self.ledger
+        publication_id = f"{ledger.region}/{run['period']}/v{self.version}"
+        folder = self.home / PUBLISHED / f"{run['period']}-v{self.version}"
+        due_on = self._due_on()
+        published = results(ledger, run["run_id"])
+        payments, adjustments = self._amounts(published, due_on)
+        paid = sum(row["amount_fen"] for row in payments)
+        head = Head(
+            publication_id, self.region.pack.title, run["period"], self.version, run["run_id"],
+            run["computed_by"], self.approved_by.strip(), due_on, self._last_day(),
+        )  # fmt: skip
+        adjusted = json.loads((self.home / run["folder"] / MANIFEST).read_text(encoding="utf-8"))["standing"][
+            "adjusted"
+        ]
+        at = stamp(now())
+        if folder.exists():  # left by a process that was killed before the ledger knew of it
+            shutil.rmtree(folder)
+        with ledger.writing() as con:
+            accounts = read_accounts(self.region.folder, _holders(self.region))
+            digest = write_publication(
+                folder, head, self.home / run["folder"], self.region, payments, adjustments, accounts
+            )
+            insert(con, tables.publication, [{
+                "publication_id": publication_id, "region": ledger.region, "kind": run["kind"],
+                "period": run["period"], "version": self.version, "run_id": run["run_id"],
+                "folder": f"{PUBLISHED}/{folder.name}", "manifest_sha256": digest,
+                "computed_by": run["computed_by"], "approved_by": head.approved_by, "published_at": at,
+                "due_on": due_on.isoformat(), "paid_fen": paid,
+            }])  # fmt: skip
+            insert(con, tables.payment, [{"publication_id": publication_id, **row} for row in payments])
+            insert(con, tables.adjustment, [{"publication_id": publication_id, **row} for row in adjustments])
+            if self.before is None:  # a later version meets what the first one settled already
+                insert(con, tables.adjustment_paid, [
+                    {"adjusted_publication_id": one, "publication_id": publication_id} for one in adjusted
+                ])  # fmt: skip
+            insert(con, tables.period_state, [states.step(run, states.PUBLISHED, head.approved_by)])
+        difference = sum(row["difference_fen"] for row in adjustments)
+        return Publication(
+            publication_id, folder, run["period"], self.version, run["run_id"], paid, difference,
+            due_on.isoformat(), fresh=True,
+        )  # fmt: skip
+
+    def _amounts(
+        self, published: list[dict[str, Any]], due_on: dt.date
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Payments and adjustments: a month computed again leaves its difference to the next, a year pays it itself."""
+        if self.before is None:
+            return self._payments(published, due_on), []
+        adjustments = self._adjustments(published)
+        if self.run["kind"] == "month":
+            return [], adjustments
+        return self._payments(
+            [one | {"payable_fen": one["difference_fen"]} for one in adjustments], due_on
+        ), adjustments
+
+    def _last_day(self) -> dt.date:
+        period = self.run["period"]
+        return period_days(period if self.run["kind"] == "month" else f"{period}-12")[1]
+
+    def _due_on(self) -> dt.date:
+        entry = settlement_on(self.region, self._last_day())
+        if entry.declare_by_day is None or entry.due_workdays is None:
+            raise ConfigurationError(
+                f"地区参数没有拨付期限：{self.region.folder / 'region.yaml'} 的 settlement 缺 declare_by_day 或 due_workdays"
+                "（次月几日前申报、几个工作日内拨付）；请补齐后再发布"
+            )
+        calendar = load_calendar(self.region.folder)
+        if self.run["kind"] == "clear":  # counted from the day it is approved on
+            return calendar.add_workdays(now().date(), entry.due_workdays)
+        return due_date(calendar, self.run["period"], entry.declare_by_day, entry.due_workdays)
+
+    def _payments(self, published: list[dict[str, Any]], due_on: dt.date) -> list[dict[str, Any]]:
+        """What is paid to whom: an alliance's lead is paid for all its members (医共体)."""
+        last = self._last_day()
+        held = [one for one in self.region.memberships if one.from_ <= last <= one.to]
+        lead_of = {one.alliance_id: one.hospital_id for one in held if one.role == "lead"}
+        payee = {one.hospital_id: lead_of[one.alliance_id] for one in held}
+        return [
+            {"hospital_id": row["hospital_id"], "insurance_type": row["insurance_type"],
+             "payee_id": payee.get(row["hospital_id"], row["hospital_id"]), "amount_fen": row["payable_fen"],
+             "due_on": due_on.isoformat()}
+            for row in published if row["payable_fen"]
+        ]  # fmt: skip
+
+    def _adjustments(self, published: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What the new version owes beyond what was published, of this month alone."""
+        assert self.before is not None
+        old = {
+            (row["hospital_id"], row["insurance_type"]): row["due_fen"]
+            for row in results(self.ledger, self.before)
+        }
+        new = {(row["hospital_id"], row["insurance_type"]): row["due_fen"] for row in published}
+        return [
+            {"hospital_id": key[0], "insurance_type": key[1], "period": self.run["period"],
+             "published_fen": old.get(key, 0), "recomputed_fen": new.get(key, 0),
+             "difference_fen": new.get(key, 0) - old.get(key, 0)}
+            for key in sorted(old.keys() | new.keys()) if old.get(key, 0) != new.get(key, 0)
+        ]  # fmt: skip
+
+
+def _holders(region: Region) -> set[str]:
+    return {hospital.hospital_id for hospital in region.hospitals} | set(region.pack.insurance_types)
+
+
+def _published_already(ledger: Ledger, publication_id: str, home: Path) -> Publication:
+    """A run that is the current version already: nothing to do, and the files are proved."""
+    table = tables.publication
+    (row,) = ledger.rows(sa.select(table).where(table.c.publication_id == publication_id))
+    differences = ledger.rows(
+        sa.select(tables.adjustment.c.difference_fen).where(
+            tables.adjustment.c.publication_id == publication_id
+        )
+    )
+    prove_finished(home / row["folder"])
+    return Publication(
+        publication_id, home / row["folder"], row["period"], row["version"], row["run_id"], row["paid_fen"],
+        sum(one["difference_fen"] for one in differences), row["due_on"], fresh=False,
+    )  # fmt: skip
