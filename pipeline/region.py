@@ -21,10 +21,12 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.alliance_tables import AllianceTables, read_alliance_tables
+from pipeline.assessments import Assessment, read_assessments
 from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.group_tables import GroupTables, read_group_tables
+from pipeline.hospital_budgets import HOSPITAL_BUDGETS_FILE, HospitalBudget, read_hospital_budgets
 from pipeline.pack import Pack
 from pipeline.pack_pricing import CATALOGUE
 from pipeline.region_tables import FOREVER as FOREVER
@@ -44,6 +46,8 @@ class Region:
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
     alliance_tables: AllianceTables
     budgets: tuple[Budget, ...]  # every version, in the order of the file
+    hospital_budgets: tuple[HospitalBudget, ...]
+    assessments: tuple[Assessment, ...]  # of the years' clearing (年度清算)
     sha256: str
 
 
@@ -84,7 +88,11 @@ def load_region(name: str, root: Path | None = None) -> Region:
         folder, pack, hospitals, tables,
         tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
         memberships, read_alliance_tables(folder, memberships, pack.insurance_types),
-        read_budgets(folder / BUDGETS_FILE, pack.insurance_types), _folder_hash(folder),
+        read_budgets(folder / BUDGETS_FILE, pack.insurance_types),
+        read_hospital_budgets(
+            folder / HOSPITAL_BUDGETS_FILE, {hospital.hospital_id for hospital in hospitals}, pack.insurance_types
+        ),
+        read_assessments(folder / "assessments.csv", hospitals, list(pack.insurance_types)), _folder_hash(folder),
     )  # fmt: skip
 
 

@@ -27,6 +27,8 @@ from pipeline import (
     findings,
     pack,
     pack_alliance,
+    pack_clearing,
+    pack_pace,
     pack_paths,
     pack_pricing,
     pack_settlement,
@@ -166,7 +168,7 @@ def terms() -> list[list[str]]:
 
 # Symbols and names of DESIGN §3, §4, §6 and §7, and what a settlement officer asks for first.
 CORE = (
-    "CMI", "RIV", "CV", "DRG", "MDC", "ADRG", "MCC", "CC", "费用倍率",
+    "CMI", "费用消耗指数", "时间消耗指数", "序时进度", "RIV", "CV", "DRG", "MDC", "ADRG", "MCC", "CC", "费用倍率",
     "支付标准", "点数", "点值", "病种分值", "权重", "费率", "系数", "基础病组", "差额法",
     "基金分担", "排除表", "灰码", "主要诊断", "主要手术操作", "歧义组", "未入组", "入组", "低倍率病例",
     "高倍率病例", "退回", "暂挂", "提示", "冲销", "对账表", "结算期", "定价日期", "核定统筹基金",
@@ -235,7 +237,15 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
     told = quoted(page("docs/region.md"))
     models = [
         model
-        for module in (pack, pack_pricing, pack_paths, pack_settlement, pack_alliance)
+        for module in (
+            pack,
+            pack_alliance,
+            pack_clearing,
+            pack_pace,
+            pack_pricing,
+            pack_paths,
+            pack_settlement,
+        )
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]

@@ -23,6 +23,7 @@ from tests.reference.price_case import Printed
 PAYMENT = Path(__file__).parents[2] / "shared" / "facts" / "payment"
 ALIKE = ("一级", "二级", "三级")
 PRICING, DIP, SETTLEMENT, NEGOTIATION = "here", "tests/test_pricing_dip.py", "issue 5", "issue 6"
+INDICATORS = "tests/test_indicators.py"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ OWNERS = {
     **dict.fromkeys((f"D0{number}" for number in range(1, 10)), DIP),
     **dict.fromkeys(("S01", "S05"), "tests/test_solve.py"),
     "M01": "tests/test_alliance_month.py", "M02": "tests/test_alliance_year.py",
-    **dict.fromkeys(("S02", "S03", "B01", "Q01", "K01"), SETTLEMENT),
+    **dict.fromkeys(("S02", "B01"), "tests/test_clear.py"), "S03": "tests/test_settle.py",
+    "Q01": SETTLEMENT,
+    "K01": INDICATORS,
     **dict.fromkeys(("W01", "W02"), NEGOTIATION),
 }  # fmt: skip
 
