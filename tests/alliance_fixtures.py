@@ -58,10 +58,11 @@ def alliance_pack(
     packages: Sequence[str] = (M01,),
     amounts: Sequence[str] = (),
     assessments: Sequence[str] = (KEEP_ALL,),
+    hospitals: Mapping[str, str] = HOSPITALS,
     **changes: Any,
 ) -> Region:
     """A pack with these lines of its alliance tables, each without its source; no table where there is no line."""
-    write_pack(folder, plain_pack(**{"alliance": [ENTRY], **changes}))
+    write_pack(folder, plain_pack(**{"alliance": [ENTRY], **changes}), hospitals=hospitals)
     write_lines(folder / "alliances.csv", MEMBER_COLUMNS, [line + SOURCE for line in members])
     write_lines(folder / "alliance_packages.csv", PACKAGE_COLUMNS, [line + SOURCE for line in packages])
     write_lines(folder / "alliance_amounts.csv", AMOUNT_COLUMNS, amounts)
