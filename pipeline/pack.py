@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
+from pipeline.pack_alliance import AllianceEntry
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.pack_pace import PaceEntry
 from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
@@ -43,6 +44,7 @@ OPTIONAL = (
     "bed_day",
     "separate_items",
     "review",
+    "alliance",
     "pace",
     "clearing",
 )  # what a pack may do without
@@ -146,6 +148,7 @@ class Pack(Closed):
     separate_items: list[SeparateItemsEntry] = []
     fund_share: list[FundShareEntry] = []
     settlement: list[SettlementEntry] = []
+    alliance: list[AllianceEntry] = []
     review: list[ReviewEntry] = []
     pace: list[PaceEntry] = []
     clearing: list[ClearingEntry] = []
