@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import gcd
 
 from pipeline.errors import ConfigurationError
 from pipeline.pack_paths import OffPathEntry, Treatment
 from pipeline.pack_pricing import Band, RatioEntry
+from pipeline.terms import RULE_UNIT, scaled
 
 ZERO, ONE = Decimal(0), Decimal(1)
 EVERY_LEVEL = ""
@@ -34,6 +36,14 @@ class Amount:
     auxiliary_power: int = 0  # j: 0 or 1
     floored: bool = False
     of_item: bool = False  # u and B
+
+    @property
+    def unit(self) -> int:
+        """The smallest part of RULE_UNIT that tells the four factors as integers: small products divide fast."""
+        if self.of_item:  # B is kept in ten-thousandths of a point
+            return RULE_UNIT
+        factors = (self.by_standard, self.by_value, self.of_points, self.of_fee)
+        return RULE_UNIT // gcd(RULE_UNIT, *(scaled(factor, RULE_UNIT) for factor in factors))
 
     @property
     def needs_coefficient(self) -> bool:

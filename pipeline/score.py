@@ -73,20 +73,21 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
     view(con, f"{kind}/placed")
     few_valued(con)
     keep(con, "days")
-    for name in ("offered", "measured"):
+    keep(con, "turned")
+    for name in ("cases", "offered", "measured"):
         view(con, name)
     divert(con)
-    view(con, "ruled")
-    keep(con, "priced")
-    keep(con, "reversed")
+    for name in ("ruled", "priced"):
+        view(con, name)
     keep(con, "fund_shares")
     view(con, "funded")
     store(con, "scored", folder / "scored.parquet")
     store(con, "rules_used", folder / "rules_used.parquet")
+    keep(con, "refused")
+    keep(con, "reversed")
     late = late_findings(table(con, "late_findings"))
     doors = pl.DataFrame(late).select("input_row", "severity", "code")
     con.register("late_doors", doors.to_arrow())
-    drop(con, "priced")
     return late
 
 

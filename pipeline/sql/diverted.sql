@@ -1,4 +1,4 @@
--- diverted: one row per discharge that a scope or special rule takes (grain: input_row), with its path.
+-- diverted: one row per case that a scope or special rule takes (grain: input_row), with its path.
 -- DESIGN §6: scope goes before all else; of rules the first that a case meets counts; a missing value meets nothing.
 WITH first_met AS (
     SELECT m.input_row, m.terms_id,

@@ -1,8 +1,8 @@
 -- scored: one row per discharge or reversal that is paid (grain: input_row), by hospital in input order,
--- so that one hospital's cases lie together. Numbers in their published size: yuan per weight or point, not fen.
+-- so that one hospital's cases lie together. DESIGN §7: a reversal is the exact negative. Numbers in their published size: yuan per weight or point, not fen.
 SELECT
     s.input_row, s.case_id, s.hospital_id, s.insurance_type, s.level, s.discharge_date, s.settlement_date,
-    s.pricing_date, s.stay_days, s.principal_dx, s.terms_id, s.mdc, s.dip_kind, s.group_code, s.status,
+    s.pricing_date, s.case_count * s.stay_days AS stay_days, s.principal_dx, s.terms_id, s.mdc, s.dip_kind, s.group_code, s.status,
     s.case_count::INTEGER AS case_count,
     ((s.weight_num * c.weight_shown)::DECIMAL(18, 0) * 0.000000001)::DECIMAL(18, 9) AS weight,
     CASE WHEN c.by_rate
@@ -15,23 +15,14 @@ SELECT
     END AS reference_price,
     ((s.coefficient_num * c.coefficient_shown)::DECIMAL(18, 0) * 0.00000001)::DECIMAL(18, 8) AS coefficient,
     CASE WHEN c.by_dip THEN (s.auxiliary_num::DECIMAL(18, 0) * 0.0001)::DECIMAL(18, 4) END AS auxiliary,
-    s.subtype, s.is_base, s.budget_line, s.price_class, s.rule_id, s.family,
-    s.total_fee_fen, s.pool_fund_fen, s.separate_items_fen, s.reference_fen, s.ratio_e4,
+    s.subtype, s.is_base, s.budget_line,
+    CASE WHEN s.case_count < 0 THEN 'reversal' ELSE s.price_class END AS price_class, s.rule_id, s.family,
+    s.case_count * s.total_fee_fen AS total_fee_fen, s.case_count * s.pool_fund_fen AS pool_fund_fen,
+    s.case_count * s.separate_items_fen AS separate_items_fen, s.reference_fen, s.ratio_e4,
     CASE WHEN c.by_points
-         THEN ((s.points_num * c.points_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS points,
-    s.apart_fen, s.standard_fen, s.separate_fen, s.share_fund_fen, s.share_fee_fen, s.fund_fen, s.reverses
-FROM (
-    SELECT *, NULL::VARCHAR AS reverses FROM funded
-    UNION ALL BY NAME
-    SELECT p.* REPLACE (
-            r.input_row AS input_row, r.case_id AS case_id, r.settlement_date AS settlement_date,
-            -p.case_count AS case_count, 'reversal' AS price_class, -p.stay_days AS stay_days,
-            -p.total_fee_fen AS total_fee_fen, -p.pool_fund_fen AS pool_fund_fen, -p.points_num AS points_num,
-            -p.separate_items_fen AS separate_items_fen, -p.apart_fen AS apart_fen, -p.separate_fen AS separate_fen,
-            -p.standard_fen AS standard_fen, -p.fund_fen AS fund_fen),
-        r.reverses
-    FROM reversed r
-    JOIN funded p ON p.input_row = r.original_row
-    WHERE r.code IS NULL
-) s, conventions c
+         THEN ((s.case_count * s.points_num * c.points_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS points,
+    s.case_count * s.apart_fen AS apart_fen, s.case_count * s.standard_fen AS standard_fen,
+    s.case_count * s.separate_fen AS separate_fen, s.share_fund_fen, s.share_fee_fen,
+    s.case_count * s.fund_fen AS fund_fen, s.reverses
+FROM funded s, conventions c
 ORDER BY s.hospital_id, s.input_row
