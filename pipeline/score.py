@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.findings import FINDINGS_SCHEMA, messages
+from pipeline.price_schemas import SCHEMAS
 from pipeline.price_tables import price_tables
 from pipeline.query import drop, keep, statement, store, table, view
 from pipeline.region import Region
@@ -30,25 +31,45 @@ def register_prices(
         con.register(name, content)
 
 
-# Texts with few values are numbered while a month is priced and sorted: a third less time, the same texts in the file.
-FEW_VALUES = {
-    "hospital_code": "SELECT DISTINCT hospital_id FROM validated",
+# Texts with few values are numbered while a month is priced, joined and sorted: half the time, the same texts in the
+# file. The number's type, by the column that carries it; its values are those of the parameter tables and of NUMBERED_IN.
+NUMBERED = {
+    "hospital_id": "hospital_code", "insurance_type": "insurance_code", "level": "level_name", "terms_id": "terms_name",
+    "group_code": "group_name", "rule_id": "rule_name", "family": "family_name", "price_class": "class_name",
+}  # fmt: skip
+NUMBERED_IN = {
+    "hospital_code": "SELECT hospital_id FROM validated",
     "insurance_code": "SELECT insurance_type FROM insurance_types",
-    "level_name": "SELECT DISTINCT level FROM hospital_prices",
-    "terms_name": "SELECT terms_id FROM terms",
     "group_name": "SELECT group_code FROM group_names",
-    "dx_code": "SELECT DISTINCT principal_dx FROM placed WHERE principal_dx IS NOT NULL",
-    "rule_name": "SELECT rule_id FROM price_rules",
-    "family_name": "SELECT DISTINCT family FROM price_rules",
+    "class_name": "SELECT status FROM grouped UNION ALL SELECT 'reversal'",
+    "dx_code": "SELECT principal_dx FROM grouped",
+    "budget_name": "SELECT budget_line FROM special_rules UNION ALL SELECT ''",
+}
+NUMBERED_BY_KIND = {
+    "drg": {"mdc_code": "SELECT mdc FROM grouped"},
+    "dip": {"dip_kind_name": "SELECT dip_kind FROM grouped"},
 }
 
 
-def few_valued(con: duckdb.DuckDBPyConnection) -> None:
-    """The types of the texts with few values, each in the order of its texts."""
-    for name, values in FEW_VALUES.items():
+def number_texts(con: duckdb.DuckDBPyConnection, kind: str) -> None:
+    """The types of the texts with few values, each in the order of its texts; the parameter tables take them on."""
+    sources = {name: [text] for name, text in (NUMBERED_IN | NUMBERED_BY_KIND[kind]).items()}
+    numbered = {
+        table: [field.name for field in schema if field.name in NUMBERED and field.type == pa.string()]
+        for table, schema in SCHEMAS.items()
+    }
+    for table, columns in numbered.items():
+        for column in columns:
+            sources.setdefault(NUMBERED[column], []).append(f"SELECT {column} FROM {table}")
+    for name, texts in sources.items():
         con.execute(
-            f"CREATE TYPE {name} AS ENUM (SELECT DISTINCT value FROM ({values}) found(value) ORDER BY value)"
+            f"CREATE TYPE {name} AS ENUM (SELECT DISTINCT value FROM ({' UNION ALL '.join(texts)}) found(value) "
+            "WHERE value IS NOT NULL ORDER BY value)"
         )
+    for table, columns in numbered.items():
+        taken_on = ", ".join(f"{column}::{NUMBERED[column]} AS {column}" for column in columns)
+        numbers = con.sql(f"SELECT * REPLACE ({taken_on}) FROM {table}").to_arrow_table()
+        con.register(table, numbers)
 
 
 def divert(con: duckdb.DuckDBPyConnection) -> None:
@@ -57,6 +78,14 @@ def divert(con: duckdb.DuckDBPyConnection) -> None:
         keep(con, "diverted")
     else:
         con.sql(statement("diverted")).limit(0).create("diverted")
+
+
+def share_funds(con: duckdb.DuckDBPyConnection) -> None:
+    """The table `fund_shares`; where no terms share a ratio between cases it is empty and no case is looked at."""
+    if con.sql("SELECT 1 FROM terms WHERE fund_of <> 'case' LIMIT 1").fetchall():
+        keep(con, "fund_shares")
+    else:
+        con.sql(statement("fund_shares")).limit(0).create("fund_shares")
 
 
 def _names(key: str, names: Mapping[str, str]) -> pa.Table:
@@ -70,8 +99,8 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
 
     Writes scored.parquet and rules_used.parquet; returns the findings of cases that lost their way.
     """
+    number_texts(con, kind)
     view(con, f"{kind}/placed")
-    few_valued(con)
     keep(con, "days")
     keep(con, "turned")
     for name in ("cases", "offered", "measured"):
@@ -79,10 +108,14 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
     divert(con)
     for name in ("ruled", "priced"):
         view(con, name)
-    keep(con, "fund_shares")
+    share_funds(con)
     view(con, "funded")
+    # The table after LEFT JOIN is hashed, as written: the parameters and the few columns of `placed`, not the cases.
+    con.execute("SET disabled_optimizers = 'build_side_probe_side'")
     store(con, "scored", folder / "scored.parquet")
+    con.execute("RESET disabled_optimizers")
     store(con, "rules_used", folder / "rules_used.parquet")
+    view(con, "unpaid/cases")
     keep(con, "refused")
     keep(con, "reversed")
     late = late_findings(table(con, "late_findings"))

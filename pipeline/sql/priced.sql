@@ -35,13 +35,11 @@ amounts AS (
         points_top * price_num + apart_top AS amount_top
     FROM terms_of_points
 )
-SELECT -- texts with few values as the numbers of score.py
-    input_row, case_id, hospital_id::hospital_code AS hospital_id, insurance_type::insurance_code AS insurance_type,
-    level::level_name AS level, discharge_date, settlement_date, pricing_date, stay_days,
-    principal_dx::dx_code AS principal_dx, terms_id::terms_name AS terms_id, mdc, dip_kind,
-    group_code::group_name AS group_code, status, refusal, case_count, reverses,
+SELECT
+    input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date, stay_days,
+    principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, case_count, reverses,
     weight_num, rate_num, price_num, q_num, q_den, coefficient_num, auxiliary_num, subtype, is_base, budget_line,
-    price_class, rule_id::rule_name AS rule_id, family::family_name AS family,
+    price_class, rule_id, family,
     total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen, reference_fen, ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
     CASE WHEN c.by_points AND has_price
          THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,

@@ -3,7 +3,7 @@
 WITH led AS (
     SELECT m.* EXCLUDE (path, held),
         coalesce(d.path, m.path) AS path, d.path IS NULL AND m.on_path AS classed,
-        coalesce(d.excluded, false) AS out_of_scope, coalesce(d.budget_line, '') AS budget_line,
+        coalesce(d.excluded, false) AS out_of_scope, coalesce(d.budget_line, ''::budget_name) AS budget_line,
         coalesce(d.held, false) OR (d.path IS NULL AND m.held) AS awaits_review
     FROM measured m
     LEFT JOIN diverted d USING (input_row)

@@ -16,7 +16,7 @@ SELECT
     ((s.coefficient_num * c.coefficient_shown)::DECIMAL(18, 0) * 0.00000001)::DECIMAL(18, 8) AS coefficient,
     CASE WHEN c.by_dip THEN (s.auxiliary_num::DECIMAL(18, 0) * 0.0001)::DECIMAL(18, 4) END AS auxiliary,
     s.subtype, s.is_base, s.budget_line,
-    CASE WHEN s.case_count < 0 THEN 'reversal' ELSE s.price_class END AS price_class, s.rule_id, s.family,
+    CASE WHEN s.case_count < 0 THEN 'reversal'::class_name ELSE s.price_class END AS price_class, s.rule_id, s.family,
     s.case_count * s.total_fee_fen AS total_fee_fen, s.case_count * s.pool_fund_fen AS pool_fund_fen,
     s.case_count * s.separate_items_fen AS separate_items_fen, s.reference_fen, s.ratio_e4,
     CASE WHEN c.by_points
