@@ -35,7 +35,7 @@ def register_prices(
 # file. The number's type, by the column that carries it; its values are those of the parameter tables and of NUMBERED_IN.
 NUMBERED = {
     "hospital_id": "hospital_code", "insurance_type": "insurance_code", "level": "level_name", "terms_id": "terms_name",
-    "group_code": "group_name", "rule_id": "rule_name", "family": "family_name", "price_class": "class_name",
+    "group_code": "group_name", "rule_id": "rule_name", "family": "family_name", "price_class": "class_name", "path": "path_name",
 }  # fmt: skip
 NUMBERED_IN = {
     "hospital_code": "SELECT hospital_id FROM validated",
@@ -68,8 +68,9 @@ def number_texts(con: duckdb.DuckDBPyConnection, kind: str) -> None:
         )
     for table, columns in numbered.items():
         taken_on = ", ".join(f"{column}::{NUMBERED[column]} AS {column}" for column in columns)
-        numbers = con.sql(f"SELECT * REPLACE ({taken_on}) FROM {table}").to_arrow_table()
-        con.register(table, numbers)
+        con.execute(f"CREATE TABLE numbered AS SELECT * REPLACE ({taken_on}) FROM {table}")
+        con.unregister(table)
+        con.execute(f"ALTER TABLE numbered RENAME TO {table}")
 
 
 def divert(con: duckdb.DuckDBPyConnection) -> None:
@@ -103,6 +104,7 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
     view(con, f"{kind}/placed")
     keep(con, "days")
     keep(con, "turned")
+    keep(con, "counted")
     for name in ("cases", "offered", "measured"):
         view(con, name)
     divert(con)

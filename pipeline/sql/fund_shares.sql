@@ -4,5 +4,5 @@ SELECT fund_of, insurance_type,
     CASE fund_of WHEN 'group' THEN group_code WHEN 'hospital' THEN hospital_id ELSE '' END AS unit,
     sum(case_count * pool_fund_fen)::HUGEINT AS share_num, sum(case_count * total_fee_fen)::HUGEINT AS share_den
 FROM priced
-WHERE refusal IS NULL AND fund_of <> 'case'
+WHERE fund_of <> 'case'
 GROUP BY ALL

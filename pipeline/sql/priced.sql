@@ -1,9 +1,8 @@
--- priced: one row per case (grain: input_row); a row with a `refusal` has no amounts.
+-- priced: one row per case that has a price (grain: input_row).
 -- DESIGN §6 in the one form of price_rules.py: points T = (m·c + m₀)·W·a + k·(F/Q)·cⁱ·aʲ + B, amount = T·P + n·F + I.
 -- All over one denominator, kept as the fraction amount_top / amount_bottom: the fund amount comes from it unrounded.
 WITH parts AS (
     SELECT *,
-        refusal IS NULL AS has_price,
         -- Q and a coefficient below the line enter the denominator only where the rule uses them.
         (CASE WHEN k_num <> 0 THEN q_num::HUGEINT ELSE 1 END)
             * (CASE WHEN coefficient_power < 0 THEN coefficient_num ELSE 1 END) AS below,
@@ -11,6 +10,7 @@ WITH parts AS (
         (CASE WHEN m_num = 0 AND m0_num = 0 THEN 0::HUGEINT ELSE value_num END)
             * auxiliary_num * below AS value_top
     FROM ruled
+    WHERE refusal IS NULL
 ),
 terms_of_points AS (
     SELECT *,
@@ -32,22 +32,20 @@ amounts AS (
         scale * rule_unit AS points_bottom,
         scale * rule_unit * price_unit AS amount_bottom,
         n_num * fee_fen::HUGEINT * scale * price_unit + item_fen * amount_bottom AS apart_top,
-        points_top * price_num + apart_top AS amount_top
+        points_top * price_num + apart_top AS amount_top,
+        -- What does not move with the point value, or with the rates: a share of the fee moves with points alone.
+        apart_top + CASE WHEN by_points OR floored_away THEN 0::HUGEINT ELSE of_fee_top * price_num END AS unmoved_top,
+        points_top * points_unit AS shown_top
     FROM terms_of_points
 )
 SELECT
-    input_row, case_id, hospital_id, insurance_type, level, discharge_date, settlement_date, pricing_date, stay_days,
-    principal_dx, terms_id, mdc, dip_kind, group_code, status, refusal, case_count, reverses,
+    input_row, case_id, case_count, reverses, hospital_id, insurance_type, level, discharge_date, settlement_date,
+    pricing_date, stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status,
     weight_num, rate_num, price_num, q_num, q_den, coefficient_num, auxiliary_num, subtype, is_base, budget_line,
-    price_class, rule_id, family,
-    total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen, reference_fen, ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
-    CASE WHEN c.by_points AND has_price
-         THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
-    -- What does not move with the point value, or with the rates: a share of the fee moves with points alone.
-    CASE WHEN has_price THEN half_away(
-        apart_top + CASE WHEN c.by_points OR floored_away THEN 0::HUGEINT ELSE of_fee_top * price_num END,
-        amount_bottom)::BIGINT END AS apart_fen,
-    CASE WHEN has_price THEN half_away(amount_top, amount_bottom)::BIGINT END AS standard_fen,
-    CASE WHEN has_price
-         THEN half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT END AS separate_fen
-FROM amounts, conventions c
+    price_class, rule_id, family, total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen, reference_fen,
+    ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
+    CASE WHEN by_points THEN half_away(shown_top, points_bottom)::BIGINT END AS points_num,
+    half_away(unmoved_top, amount_bottom)::BIGINT AS apart_fen,
+    half_away(amount_top, amount_bottom)::BIGINT AS standard_fen,
+    half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT AS separate_fen
+FROM amounts
