@@ -68,9 +68,9 @@ def number_texts(con: duckdb.DuckDBPyConnection, kind: str) -> None:
         )
     for table, columns in numbered.items():
         taken_on = ", ".join(f"{column}::{NUMBERED[column]} AS {column}" for column in columns)
-        con.execute(f"CREATE TABLE numbered AS SELECT * REPLACE ({taken_on}) FROM {table}")
+        con.execute(f"CREATE TABLE {table}_by_number AS SELECT * REPLACE ({taken_on}) FROM {table}")
         con.unregister(table)
-        con.execute(f"ALTER TABLE numbered RENAME TO {table}")
+        con.execute(f"ALTER TABLE {table}_by_number RENAME TO {table}")
 
 
 def divert(con: duckdb.DuckDBPyConnection) -> None:
@@ -101,6 +101,8 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
     Writes scored.parquet and rules_used.parquet; returns the findings of cases that lost their way.
     """
     number_texts(con, kind)
+    # Of a join the table on the right is hashed, as written: parameters and the few columns of `placed`, not the cases.
+    con.execute("SET disabled_optimizers = 'build_side_probe_side'")
     view(con, f"{kind}/placed")
     keep(con, "days")
     keep(con, "turned")
@@ -112,8 +114,6 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
         view(con, name)
     share_funds(con)
     view(con, "funded")
-    # The table after LEFT JOIN is hashed, as written: the parameters and the few columns of `placed`, not the cases.
-    con.execute("SET disabled_optimizers = 'build_side_probe_side'")
     store(con, "scored", folder / "scored.parquet")
     con.execute("RESET disabled_optimizers")
     store(con, "rules_used", folder / "rules_used.parquet")

@@ -6,6 +6,5 @@ SELECT
     v.total_fee_fen = -o.total_fee_fen AND v.pool_fund_fen = -o.pool_fund_fen
         AND v.hospital_id = o.hospital_id AND v.insurance_type = o.insurance_type AS mirrors,
     row_number() OVER (PARTITION BY v.reverses, mirrors ORDER BY v.settlement_date, v.case_id) AS nth
-FROM validated v
-LEFT JOIN validated o ON o.case_id = v.reverses AND o.reverses IS NULL
-WHERE v.reverses IS NOT NULL
+FROM validated o
+RIGHT JOIN (FROM validated WHERE reverses IS NOT NULL) v ON o.case_id = v.reverses AND o.reverses IS NULL
