@@ -102,11 +102,6 @@ def view(con: duckdb.DuckDBPyConnection, name: str) -> None:
     con.execute(f"CREATE OR REPLACE VIEW {name.rsplit('/', 1)[-1]} AS {statement(name)}")
 
 
-def drop(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Let go of a kept table: its rows stand in a file by now."""
-    con.execute(f"DROP TABLE {name}")
-
-
 def store(con: duckdb.DuckDBPyConnection, name: str, path: Path, **parameters: Scalar) -> None:
     """The result of a statement as a Parquet file, which is then the table of that name."""
     quoted = str(path).replace("'", "''")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.findings import FINDINGS_SCHEMA, messages
 from pipeline.price_schemas import SCHEMAS
 from pipeline.price_tables import price_tables
-from pipeline.query import drop, keep, statement, store, table, view
+from pipeline.query import keep, statement, store, table, view
 from pipeline.region import Region
 from pipeline.schemes import Scheme
 from pipeline.terms import Terms
@@ -53,24 +53,24 @@ NUMBERED_BY_KIND = {
 
 def number_texts(con: duckdb.DuckDBPyConnection, kind: str) -> None:
     """The types of the texts with few values, each in the order of its texts; the parameter tables take them on."""
-    sources = {name: [text] for name, text in (NUMBERED_IN | NUMBERED_BY_KIND[kind]).items()}
+    sources = {number: [values] for number, values in (NUMBERED_IN | NUMBERED_BY_KIND[kind]).items()}
     numbered = {
-        table: [field.name for field in schema if field.name in NUMBERED and field.type == pa.string()]
-        for table, schema in SCHEMAS.items()
+        name: [field.name for field in schema if field.name in NUMBERED and field.type == pa.string()]
+        for name, schema in SCHEMAS.items()
     }
-    for table, columns in numbered.items():
+    for name, columns in numbered.items():
         for column in columns:
-            sources.setdefault(NUMBERED[column], []).append(f"SELECT {column} FROM {table}")
-    for name, texts in sources.items():
+            sources.setdefault(NUMBERED[column], []).append(f"SELECT {column} FROM {name}")
+    for number, values in sources.items():
         con.execute(
-            f"CREATE TYPE {name} AS ENUM (SELECT DISTINCT value FROM ({' UNION ALL '.join(texts)}) found(value) "
+            f"CREATE TYPE {number} AS ENUM (SELECT DISTINCT value FROM ({' UNION ALL '.join(values)}) found(value) "
             "WHERE value IS NOT NULL ORDER BY value)"
         )
-    for table, columns in numbered.items():
+    for name, columns in numbered.items():
         taken_on = ", ".join(f"{column}::{NUMBERED[column]} AS {column}" for column in columns)
-        con.execute(f"CREATE TABLE {table}_by_number AS SELECT * REPLACE ({taken_on}) FROM {table}")
-        con.unregister(table)
-        con.execute(f"ALTER TABLE {table}_by_number RENAME TO {table}")
+        con.execute(f"CREATE TABLE {name}_by_number AS SELECT * REPLACE ({taken_on}) FROM {name}")
+        con.unregister(name)
+        con.execute(f"ALTER TABLE {name}_by_number RENAME TO {name}")
 
 
 def divert(con: duckdb.DuckDBPyConnection) -> None:

@@ -35,7 +35,7 @@ amounts AS (
         points_top * price_num + apart_top AS amount_top,
         -- What does not move with the point value, or with the rates: a share of the fee moves with points alone.
         apart_top + CASE WHEN by_points OR floored_away THEN 0::HUGEINT ELSE of_fee_top * price_num END AS unmoved_top,
-        points_top * points_unit AS shown_top
+        CASE WHEN by_points THEN points_top * points_unit END AS shown_top
     FROM terms_of_points
 )
 SELECT
@@ -44,7 +44,7 @@ SELECT
     weight_num, rate_num, price_num, q_num, q_den, coefficient_num, auxiliary_num, subtype, is_base, budget_line,
     price_class, rule_id, family, total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen, reference_fen,
     ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
-    CASE WHEN by_points THEN half_away(shown_top, points_bottom)::BIGINT END AS points_num,
+    half_away(shown_top, points_bottom)::BIGINT AS points_num,
     half_away(unmoved_top, amount_bottom)::BIGINT AS apart_fen,
     half_away(amount_top, amount_bottom)::BIGINT AS standard_fen,
     half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT AS separate_fen
