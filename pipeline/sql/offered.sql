@@ -4,8 +4,8 @@
 -- in place of coefficient × auxiliary where it is higher.
 WITH looked_up AS (
     SELECT
-        v.input_row, v.case_id, v.case_count, v.reverses, v.hospital_id, v.insurance_type, v.discharge_date, v.settlement_date, v.stay_days,
-        v.pricing_date, v.total_fee_fen, v.pool_fund_fen,
+        v.input_row, v.case_id, v.case_count, v.reverses, v.hospital_id, v.insurance_type, v.discharge_date,
+        v.settlement_date, v.stay_days, v.pricing_date, v.total_fee_fen, v.pool_fund_fen,
         CASE WHEN d.separate_share_e4 IS NULL THEN 0 ELSE coalesce(v.separate_items_fen, 0) END AS separate_items_fen,
         v.ownpay_fee_fen + v.overlimit_fee_fen + v.firstpay_fee_fen + v.deductible_fen AS own_parts_fen,
         v.tcm_fee_fen, v.place, v.care_type, v.discharge_way, v.px_codes[1] AS principal_px,

@@ -1,9 +1,10 @@
 -- scored: one row per discharge or reversal that is paid (grain: input_row), by hospital in input order,
--- so that one hospital's cases lie together. DESIGN §7: a reversal is the exact negative. Numbers in their published size: yuan per weight or point, not fen.
+-- so that one hospital's cases lie together. DESIGN §7: a reversal is the exact negative of its original.
+-- Numbers in their published size: yuan per weight or point, not fen.
 SELECT
     s.input_row, s.case_id, s.hospital_id, s.insurance_type, s.level, s.discharge_date, s.settlement_date,
-    s.pricing_date, s.case_count * s.stay_days AS stay_days, s.principal_dx, s.terms_id, s.mdc, s.dip_kind, s.group_code, s.status,
-    s.case_count::INTEGER AS case_count,
+    s.pricing_date, s.case_count * s.stay_days AS stay_days, s.principal_dx, s.terms_id, s.mdc, s.dip_kind,
+    s.group_code, s.status, s.case_count::INTEGER AS case_count,
     ((s.weight_num * c.weight_shown)::DECIMAL(18, 0) * 0.000000001)::DECIMAL(18, 9) AS weight,
     CASE WHEN c.by_rate
          THEN ((s.rate_num * c.rate_shown)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) END AS rate,
