@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import gcd
+from fractions import Fraction
+from math import lcm
 
 from pipeline.errors import ConfigurationError
 from pipeline.pack_paths import OffPathEntry, Treatment
 from pipeline.pack_pricing import Band, RatioEntry
-from pipeline.terms import RULE_UNIT, scaled
 
 ZERO, ONE = Decimal(0), Decimal(1)
 EVERY_LEVEL = ""
+ITEM_UNIT = 10_000  # of B, a case's own points
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Amount:
 
     @property
     def unit(self) -> int:
-        """The smallest part of RULE_UNIT that tells the four factors as integers: small products divide fast."""
+        """The smallest unit that tells the four factors as integers: small products divide fast."""
         if self.of_item:  # B is kept in ten-thousandths of a point
-            return RULE_UNIT
+            return ITEM_UNIT
         factors = (self.by_standard, self.by_value, self.of_points, self.of_fee)
-        return RULE_UNIT // gcd(RULE_UNIT, *(scaled(factor, RULE_UNIT) for factor in factors))
+        return lcm(*(Fraction(factor).denominator for factor in factors))
 
     @property
     def needs_coefficient(self) -> bool:
