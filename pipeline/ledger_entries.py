@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import socket
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def enter_run(
             "run_id": run_id, "region": ledger.region, "kind": kind, "period": manifest["period"],
             "folder": f"{manifest['period']}/{run_id}", "manifest_sha256": sha256_of(folder / "manifest.json"),
             "pack_version": manifest["pack_version"], "pack_sha256": manifest["pack_sha256"],
-            "code_version": manifest["code_version"], "computed_by": computed_by, "host": socket.gethostname(),
+            "code_version": manifest["code_version"], "computed_by": computed_by.strip() or getuser(), "host": socket.gethostname(),
             "pid": os.getpid(), "started_at": stamp(started), "finished_at": stamp(now()),
             "rows_in": totals["rows_in"], "paid_rows": totals["paid"], "refused_rows": totals["refused"],
             "held_rows": totals["held"], "cases": totals["cases"], "fund_fen": totals["fund_fen"],
