@@ -75,6 +75,37 @@ def publish(
         typer.echo("\n".join(publication_summary(done)))
 
 
+def rerun(
+    region: RegionName,
+    first: Annotated[str, typer.Option("--from", help="从哪个月，如 2025-01。")],
+    last: Annotated[str, typer.Option("--to", help="到哪个月，如 2025-09。")],
+    by: Annotated[str | None, typer.Option("--by", help="计算人姓名；不给则用系统用户名。")] = None,
+    rechecked_by: Annotated[
+        str | None, typer.Option("--rechecked-by", help="复核人；与 --approved-by 一起给，逐月重算并发布。")
+    ] = None,
+    approved_by: Annotated[
+        str | None, typer.Option("--approved-by", help="审批人；给了就逐月发布新版本。")
+    ] = None,
+    out: Out = Path("out"),
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
+    ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """用现在的参数重算已发布的月份（不重新分组）；给了复核人与审批人就发布，差额随下一个月支付。"""
+    from pipeline.ledger_commands import rerun_months
+    from pipeline.progress import stages
+    from pipeline.summary import rerun_lines
+
+    with stages(quiet=as_json) as tick:
+        found = rerun_months(
+            region, first, last, out, by, (rechecked_by, approved_by), memory, tick, ledger_url
+        )
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(rerun_lines(found)))
+
+
 def runs(
     region: RegionName, out: Out = Path("out"), ledger_url: LedgerUrl = None, as_json: AsJson = False
 ) -> None:
@@ -127,5 +158,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Put the commands at the top level."""
-    for command in (confirm, recheck, publish, runs, show, verify):
+    for command in (confirm, recheck, publish, rerun, runs, show, verify):
         app.command()(command)

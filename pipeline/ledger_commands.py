@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import sqlalchemy as sa
 from pipeline import ledger_tables as tables
 from pipeline import states
 from pipeline.errors import UsageMistake
+from pipeline.finish import Tick
 from pipeline.identity import code_version
 from pipeline.ledger import FILE, Ledger, open_ledger
+from pipeline.publish import publish
 from pipeline.region import load_region
+from pipeline.rerun import published_between, rerun_month
 from pipeline.runfolder import occupied
 from pipeline.standing import publications, results
 from pipeline.standing import runs as all_runs
@@ -89,3 +93,33 @@ def shown_run(region: str, run_id: str, out: Path, ledger_url: str | None) -> di
             )
         }  # fmt: skip
         return run | of_run
+
+
+def rerun_months(
+    region: str, first: str, last: str, out: Path, computed_by: str | None, names: tuple[str | None, str | None],
+    memory_limit: str, tick: Tick, ledger_url: str | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Compute published months again, in order; with (rechecked_by, approved_by) publish each before the next.
+
+    The months are tied: a reversal takes back what an earlier month pays now, so each is published before the next.
+    """
+    rechecked_by, approved_by = names
+    if (rechecked_by is None) != (approved_by is None):
+        raise UsageMistake("要发布须同时写明 --rechecked-by 与 --approved-by；只想试算就都不写")
+    pack = load_region(region)
+    with reading(region, out, ledger_url) as ledger:
+        periods = published_between(ledger, first, last)
+    found = []
+    for period in periods:
+        made = rerun_month(pack, period, out, computed_by or getuser(), memory_limit, tick, ledger_url)
+        line = {
+            "period": period, "run": made.outcome.run, "published_fen": made.published_fen,
+            "recomputed_fen": made.recomputed_fen, "hospitals_changed": made.hospitals_changed,
+            "version": made.version, "is_published": False,
+        }  # fmt: skip
+        if rechecked_by is not None and approved_by is not None:
+            recheck_run(region, made.outcome.run, out, rechecked_by, "重算", ledger_url)
+            done = publish(pack, made.outcome.run, out, approved_by, ledger_url)
+            line |= {"version": done.version, "is_published": True}
+        found.append(line)
+    return found

@@ -31,7 +31,7 @@ def enter_run(
         return
     ledger.stop_on_clock(now())
     totals = manifest["totals"]
-    payment = pl.read_parquet(folder / f"hospital_{'payment' if kind == 'month' else 'clearing'}.parquet")
+    payment = _month(folder) if kind == "month" else _year(folder)
     with ledger.writing() as con:
         insert(con, tables.run, [{
             "run_id": run_id, "region": ledger.region, "kind": kind, "period": manifest["period"],
@@ -54,3 +54,16 @@ def enter_run(
         insert(
             con, tables.hospital_result, [{"run_id": run_id, **row} for row in columns.iter_rows(named=True)]
         )
+
+
+def _month(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "hospital_payment.parquet")
+
+
+def _year(folder: Path) -> pl.DataFrame:
+    """A clearing in the ledger's columns: what is due is the clearing amount, paid or paid back at once."""
+    return pl.read_parquet(folder / "hospital_clearing.parquet").with_columns(
+        pl.col("fund_from_points_fen").alias("fund_fen"), pl.col("clearing_fen").alias("due_fen"),
+        pl.col("clearing_fen").alias("payable_fen"),
+        *(pl.lit(0, pl.Int64).alias(name) for name in ("carried_in_fen", "adjustment_in_fen", "carried_fen")),
+    )  # fmt: skip

@@ -27,7 +27,7 @@ from pipeline.publication_files import Head, write_publication
 from pipeline.region import Region
 from pipeline.runfolder import MANIFEST, occupied, prove_finished
 from pipeline.settle import settlement_on
-from pipeline.standing import current_publications, publications, results, standing
+from pipeline.standing import clearing_sha, current_publications, publications, results, standing
 from pipeline.workdays import due_date, load_calendar
 from pipeline.yardstick import period_days
 
@@ -81,13 +81,16 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
         )
     ledger.stop_on_clock(now())
     states.stop_unless_rechecked(ledger, run)
-    if standing(ledger, run["period"], out).sha256 != manifest["standing"]["sha256"]:
+    is_month = run["kind"] == "month"
+    stands = standing(ledger, run["period"], out).sha256 if is_month else clearing_sha(ledger, run["period"])
+    if stands != manifest["standing"]["sha256"]:
+        again = f"run {ledger.region} --period" if is_month else f"clear {ledger.region} --year"
         raise UsageMistake(
             f"批次 {run['run_id']}（{run['period']}）算好之后账本又有了新的发布，它的已付、结转与补差已经过时；"
-            f"请重新 `drgdip run {ledger.region} --period {run['period']}` 再发布"
+            f"请重新 `drgdip {again} {run['period']}` 再发布"
         )
     year = run["period"][:4]
-    if any(row["kind"] == "clear" and row["period"] == year for row in publications(ledger)):
+    if is_month and any(row["kind"] == "clear" and row["period"] == year for row in publications(ledger)):
         raise UsageMistake(
             f"{year} 年的清算已经发布，{run['period']} 不能再发布；如须更正，请作为下一年度的期间金额处理"
         )
@@ -95,7 +98,7 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
 
 @dataclass(frozen=True)
 class _Act:
-    """One act of publishing a month, all that it needs at hand."""
+    """One act of publishing a month or a year, all that it needs at hand."""
 
     region: Region
     ledger: Ledger
@@ -112,12 +115,11 @@ class _Act:
         folder = self.home / PUBLISHED / f"{run['period']}-v{self.version}"
         due_on = self._due_on()
         published = results(ledger, run["run_id"])
-        payments = self._payments(published, due_on) if self.before is None else []
-        adjustments = self._adjustments(published) if self.before is not None else []
+        payments, adjustments = self._amounts(published, due_on)
         paid = sum(row["amount_fen"] for row in payments)
         head = Head(
             publication_id, self.region.pack.title, run["period"], self.version, run["run_id"],
-            run["computed_by"], self.approved_by.strip(), due_on, period_days(run["period"])[1],
+            run["computed_by"], self.approved_by.strip(), due_on, self._last_day(),
         )  # fmt: skip
         adjusted = json.loads((self.home / run["folder"] / MANIFEST).read_text(encoding="utf-8"))["standing"][
             "adjusted"
@@ -160,19 +162,38 @@ class _Act:
         insert(con, tables.period_state, [states.step(self.run, states.PUBLISHED, row["approved_by"])])
         prove_laws(self.ledger.region, lambda query: [dict(one) for one in con.execute(query).mappings()])
 
+    def _amounts(
+        self, published: list[dict[str, Any]], due_on: dt.date
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Payments and adjustments: a month computed again leaves its difference to the next, a year pays it itself."""
+        if self.before is None:
+            return self._payments(published, due_on), []
+        adjustments = self._adjustments(published)
+        if self.run["kind"] == "month":
+            return [], adjustments
+        return self._payments(
+            [one | {"payable_fen": one["difference_fen"]} for one in adjustments], due_on
+        ), adjustments
+
+    def _last_day(self) -> dt.date:
+        period = self.run["period"]
+        return period_days(period if self.run["kind"] == "month" else f"{period}-12")[1]
+
     def _due_on(self) -> dt.date:
-        entry = settlement_on(self.region, period_days(self.run["period"])[1])
+        entry = settlement_on(self.region, self._last_day())
         if entry.declare_by_day is None or entry.due_workdays is None:
             raise ConfigurationError(
                 f"地区参数没有拨付期限：{self.region.folder / 'region.yaml'} 的 settlement 缺 declare_by_day 或 due_workdays"
                 "（次月几日前申报、几个工作日内拨付）；请补齐后再发布"
             )
         calendar = load_calendar(self.region.folder)
+        if self.run["kind"] == "clear":  # counted from the day it is approved on
+            return calendar.add_workdays(now().date(), entry.due_workdays)
         return due_date(calendar, self.run["period"], entry.declare_by_day, entry.due_workdays)
 
     def _payments(self, published: list[dict[str, Any]], due_on: dt.date) -> list[dict[str, Any]]:
         """What is paid to whom: an alliance's lead is paid for all its members (医共体)."""
-        last = period_days(self.run["period"])[1]
+        last = self._last_day()
         held = [one for one in self.region.memberships if one.from_ <= last <= one.to]
         lead_of = {one.alliance_id: one.hospital_id for one in held if one.role == "lead"}
         payee = {one.hospital_id: lead_of[one.alliance_id] for one in held}

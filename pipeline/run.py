@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from groupers.codes import load_code_tables
@@ -20,10 +18,10 @@ from groupers.drg.engine import Grouper
 from groupers.scheme import data_root
 from pipeline.arrivals import compare_control_totals, find_repeats, register_input
 from pipeline.case_csv import findings_csv
-from pipeline.deliver import deliver, heading
 from pipeline.earlier import HELD, Earlier, find_paid, offer_again, register_earlier
+from pipeline.finish import Month, Tick, settle_month, write_month
 from pipeline.group import group_with_evidence
-from pipeline.identity import Identity, code_version, identify
+from pipeline.identity import code_version, identify
 from pipeline.ledger import now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.match import intervals_of, match_with_evidence
@@ -32,18 +30,16 @@ from pipeline.query import engine, parquet_view, store
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
 from pipeline.region_check import stop_on_draft, stop_on_errors
-from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
+from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished
 from pipeline.schemes import Scheme, schemes_of
 from pipeline.score import register_prices, score
-from pipeline.settle import settle, settlement_on
-from pipeline.standing import Standing, run_folder, standing
+from pipeline.settle import settlement_on
+from pipeline.standing import run_folder, standing
 from pipeline.terms import Terms, resolve
 from pipeline.validate import Validated, Yardstick, validate
 from pipeline.write import appearing, spare_input
 from pipeline.writers import RunWriters
 from pipeline.yardstick import period_days, yardstick
-
-Tick = Callable[[str, int, int], None]  # stage, done, of how many
 
 
 @dataclass(frozen=True)
@@ -90,8 +86,8 @@ def run_month(
         folder = out / name / period / identity.run
         fresh = not finished(folder)
         if fresh:
-            month = _Month(region, terms, schemes, period, last, identity, stands, tick)
-            manifest = month.compute(source, out, control_totals, memory_limit)
+            month = Month(region, schemes, period, identity, stands, tick)
+            manifest = _compute(month, terms, source, out, control_totals, memory_limit)
         else:
             manifest = prove_finished(folder)
         enter_run(ledger, "month", manifest, folder, started, computed_by or getuser())
@@ -100,82 +96,58 @@ def run_month(
     return Outcome(folder, identity.run, manifest, fresh)
 
 
-@dataclass(frozen=True)
-class _Month:
-    """One run of one period, from its input to its folder."""
-
-    region: Region
-    terms: tuple[Terms, ...]
-    schemes: dict[str, Scheme]
-    period: str
-    last: dt.date
-    identity: Identity
-    stands: Standing
-    tick: Tick
-
-    def compute(
-        self, source: Source, out: Path, control_totals: Path | None, memory_limit: str
-    ) -> dict[str, Any]:
-        """Make the run folder; it appears complete, with its manifest, or not at all."""
-        region, name = self.region, self.region.pack.name
-        folder = out / name / self.period / self.identity.run
-        earlier = [Earlier(one.period, one.run_id, run_folder(out, name, one)) for one in self.stands.others]
-        held = next((one.folder / HELD for one in earlier if one.run_id == self.stands.held_from), None)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            appearing(folder, folder=True) as beside,
-            tempfile.TemporaryDirectory(prefix=".spill-", dir=folder.parent) as spill,
-            engine(Path(spill), memory_limit) as con,
-        ):
-            register_input(con, source)
-            if control_totals is not None:
-                compare_control_totals(con, control_totals, source)
-            source = offer_again(con, source, held, Path(spill))
-            register_input(con, source)
-            register_earlier(con, earlier)
-            with RunWriters(beside, region.pack.kind) as writers:
-                self._stream(source, self._yardstick(con, source, earlier), writers)
-                for table_name, path in writers.tables().items():
-                    parquet_view(con, table_name, [path])
-                register_prices(con, region, self.terms, self.schemes)
-                self.tick("score", 0, 1)
-                writers.findings(score(con, region.pack.kind, beside))
-            parquet_view(con, "findings", [beside / "findings.parquet"])
-            self.tick("settle", 0, 1)
-            laws = settle(con, region, self.period, self.last, beside,
-                          self.stands.amounts("carried"), self.stands.amounts("adjustments"))  # fmt: skip
-            store(con, "held", beside / HELD, period=self.period)
-            self.tick("write", 0, 0)
-            titles = "、".join(dict.fromkeys(scheme.manifest.title for scheme in self.schemes.values()))
-            deliver(con, heading(region, self.period, self.identity.run, titles, self.last), beside, Path(spill),
-                    lambda done: self.tick("write", done, 0))  # fmt: skip
-            totals = con.table("totals").to_arrow_table().to_pylist()[0]
-            writers.discard_working_tables()
-            described = self.stands.described()
-            return write_manifest(beside, self.identity, region, self.schemes, totals, laws, described)
-
-    def _yardstick(
-        self, con: duckdb.DuckDBPyConnection, source: Source, earlier: Sequence[Earlier]
-    ) -> Yardstick:
+def _compute(
+    month: Month, terms: tuple[Terms, ...], source: Source, out: Path, control_totals: Path | None, memory_limit: str
+) -> dict[str, Any]:  # fmt: skip
+    """Make the run folder; it appears complete, with its manifest, or not at all."""
+    region, name, stands = month.region, month.region.pack.name, month.stands
+    folder = out / name / month.period / month.identity.run
+    earlier = [Earlier(one.period, one.run_id, run_folder(out, name, one)) for one in stands.others]
+    held = next((one.folder / HELD for one in earlier if one.run_id == stands.held_from), None)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        appearing(folder, folder=True) as beside,
+        tempfile.TemporaryDirectory(prefix=".spill-", dir=folder.parent) as spill,
+        engine(Path(spill), memory_limit) as con,
+    ):
+        register_input(con, source)
+        if control_totals is not None:
+            compare_control_totals(con, control_totals, source)
+        source = offer_again(con, source, held, Path(spill))
+        register_input(con, source)
+        register_earlier(con, earlier)
         repeats = find_repeats(con, source)
-        return yardstick(
-            self.region, list(self.schemes.values()), load_code_tables(), self.period,
-            repeats.repeated, repeats.conflicting, self.stands.closed_months, find_paid(con, source, earlier),
+        measure = yardstick(
+            region, list(month.schemes.values()), load_code_tables(), month.period, repeats.repeated,
+            repeats.conflicting, stands.closed_months, find_paid(con, source, earlier),
         )  # fmt: skip
+        with RunWriters(beside, region.pack.kind) as writers:
+            _stream(month, terms, source, measure, writers)
+            for table_name, path in writers.tables().items():
+                parquet_view(con, table_name, [path])
+            register_prices(con, region, terms, month.schemes)
+            month.tick("score", 0, 1)
+            writers.findings(score(con, region.pack.kind, beside))
+        laws = settle_month(con, month, beside)
+        store(con, "held", beside / HELD, period=month.period)
+        return write_month(con, month, laws, beside, Path(spill))
 
-    def _stream(self, source: Source, measure: Yardstick, writers: RunWriters) -> None:
-        """Validate and group batch by batch on a few threads; write in input order."""
-        place = _grouping(self.region, self.terms, self.schemes)
 
-        def stage(piece: Piece, batch: pa.RecordBatch) -> tuple[Validated, pa.Table]:
-            validated = validate(batch, piece.start, measure)
-            return validated, place(validated.passed)
+def _stream(
+    month: Month, terms: tuple[Terms, ...], source: Source, measure: Yardstick, writers: RunWriters
+) -> None:
+    """Validate and group batch by batch on a few threads; write in input order."""
+    place = _grouping(month.region, terms, month.schemes)
 
-        done = 0
-        for validated, grouped in stream(source, stage):
-            writers.batch(validated, grouped)
-            done += validated.arrivals.num_rows
-            self.tick("validate", done, source.rows)
+    def stage(piece: Piece, batch: pa.RecordBatch) -> tuple[Validated, pa.Table]:
+        validated = validate(batch, piece.start, measure)
+        return validated, place(validated.passed)
+
+    done = 0
+    for validated, grouped in stream(source, stage):
+        writers.batch(validated, grouped)
+        done += validated.arrivals.num_rows
+        month.tick("validate", done, source.rows)
 
 
 def inbox(region: Region) -> Path:
@@ -226,7 +198,7 @@ def terms_and_schemes(region: Region) -> tuple[tuple[Terms, ...], dict[str, Sche
 
 
 def _grouping(
-    region: Region, terms: tuple[Terms, ...], schemes: dict[str, Scheme]
+    region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]
 ) -> Callable[[pa.Table], pa.Table]:
     """Validated rows → grouped rows with their evidence, by the region's schemes."""
     if region.pack.kind == "dip":

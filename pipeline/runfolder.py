@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 import shutil
@@ -89,9 +90,12 @@ def prove_finished(folder: Path) -> dict[str, Any]:
 
 def write_manifest(
     folder: Path, identity: Identity, region: Region, schemes: Mapping[str, Scheme], totals: dict[str, Any],
-    laws: list[str], standing: Mapping[str, Any],
+    laws: list[str], standing: Mapping[str, Any], base: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """`manifest.json`: what the run was made from, what it counted, and the hash of every file. No times."""
+    """`manifest.json`: what the run was made from, what it counted, and the hash of every file. No times.
+
+    `base`: the run whose validated and grouped rows were priced anew, None where they were made here.
+    """
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     manifest = {
         "run": identity.run,
@@ -108,6 +112,8 @@ def write_manifest(
             {**scheme.described, "sha256": dict(identity.schemes)[key]} for key, scheme in schemes.items()
         ],
         "standing": dict(standing),
+        "base": base,
+        "ground": ground_sha(region),
         "totals": {
             name: str(value) if isinstance(value, Decimal) else value for name, value in totals.items()
         },
@@ -117,6 +123,16 @@ def write_manifest(
     text = json.dumps(manifest, ensure_ascii=False, indent=1)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def ground_sha(region: Region) -> str:
+    """The hash of what validation takes from a pack: where it changed, stored groups may not be priced anew."""
+    pack = region.pack
+    parts = [
+        pack.period_by, pack.pricing_by, pack.insurance_types, [one.model_dump_json() for one in pack.codes],
+        [one.model_dump_json() for one in pack.scheme], [str(hospital) for hospital in region.hospitals],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
 def point_to(home: Path, run: str) -> None:

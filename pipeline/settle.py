@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +19,10 @@ from pipeline.region import Region
 from pipeline.terms import RULE_UNIT, in_force, scaled
 
 FEN = 100  # per yuan
-AMOUNT_KINDS = ("audit_deduction", "revolving_offset")
+# Of the month, and of the year alone: advances paid out and back (预付金), audits found after the months.
+MONTH_KINDS = ("audit_deduction", "revolving_offset")
+YEAR_KINDS = ("advance", "advance_return", "annual_audit_deduction")
+AMOUNT_KINDS = (*MONTH_KINDS, *YEAR_KINDS)
 
 
 NOTHING_OPEN = pa.table({
@@ -36,7 +41,7 @@ def settle(
     Raises ConfigurationError where the period has no settlement terms, AuditBroken where a law does not hold.
     """
     entry = settlement_on(region, last_day)
-    con.register("hospitals", _hospitals(region, last_day))
+    con.register("hospitals", hospitals_on(region, last_day))
     con.register("alliances", _alliances(region, last_day))
     con.register("period_amounts", _period_amounts(region, period))
     con.register("carried_in", carried)
@@ -62,7 +67,7 @@ def settlement_on(region: Region, last_day: dt.date) -> SettlementEntry:
     return entry
 
 
-def _hospitals(region: Region, day: dt.date) -> pa.Table:
+def hospitals_on(region: Region, day: dt.date) -> pa.Table:
     """Name and level of every hospital on a day; one not in force keeps its last row."""
     rows = {}
     for hospital in sorted(region.hospitals, key=lambda hospital: hospital.from_):
@@ -85,7 +90,25 @@ def _alliances(region: Region, day: dt.date) -> pa.Table:
 
 
 def _period_amounts(region: Region, period: str) -> pa.Table:
-    rows = []
+    """The amounts that a month's payment takes: kind, hospital_id, insurance_type, amount_fen."""
+    found = [one for one in _amounts(region) if one["month"] == period and one["kind"] in MONTH_KINDS]
+    kinds = [
+        ("kind", pa.string()),
+        ("hospital_id", pa.string()),
+        ("insurance_type", pa.string()),
+        ("amount_fen", pa.int64()),
+    ]
+    names = [name for name, _ in kinds]
+    return pa.Table.from_pylist([{name: one[name] for name in names} for one in found], pa.schema(kinds))
+
+
+def amounts_of_year(region: Region, year: str) -> list[dict[str, Any]]:
+    """Every period amount of a year's months: kind, hospital_id, insurance_type, month, amount_fen."""
+    return [one for one in _amounts(region) if one["month"].startswith(f"{year}-")]
+
+
+def _amounts(region: Region) -> Iterator[dict[str, Any]]:
+    """period_amounts.csv, every row proved. Raises ConfigurationError naming file and line."""
     known = {hospital.hospital_id for hospital in region.hospitals}
     for number, row in enumerate(region.period_amounts, start=2):
         where = f"{region.folder / 'period_amounts.csv'} 第 {number} 行"
@@ -105,11 +128,7 @@ def _period_amounts(region: Region, period: str) -> pa.Table:
             ) from error
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", row["month"]):
             raise ConfigurationError(f"{where}的月份应写作 2025-10，实为 `{row['month'][:20]}`；请更正")
-        if row["month"] == period:
-            rows.append({"kind": row["kind"], "hospital_id": row["hospital_id"],
-                         "insurance_type": row["insurance_type"], "amount_fen": fen})  # fmt: skip
-    return pa.Table.from_pylist(
-        rows,
-        pa.schema([("kind", pa.string()), ("hospital_id", pa.string()), ("insurance_type", pa.string()),
-                   ("amount_fen", pa.int64())]),
-    )  # fmt: skip
+        yield {
+            "kind": row["kind"], "hospital_id": row["hospital_id"], "insurance_type": row["insurance_type"],
+            "month": row["month"], "amount_fen": fen,
+        }  # fmt: skip

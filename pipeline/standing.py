@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -162,21 +163,67 @@ def _open_items(
     months = [row for row in publications(ledger) if row["kind"] == "month"]
     firsts = [row for row in months if row["version"] == 1]
     last = firsts[-1] if firsts else None
-    carried = _amounts(results(ledger, last["run_id"]), "carried_fen") if last else ()
+    # A clearing settles what the months of its year left open.
+    cleared = [row for row in publications(ledger) if row["kind"] == "clear"]
+    settled = last is not None and any(row["period"] == last["period"][:4] for row in cleared)
+    carried = _amounts(results(ledger, last["run_id"]), "carried_fen") if last and not settled else ()
     adjustments, adjusted = pending_adjustments(ledger)
     held_from = next((one.run_id for one in others if last and one.period == last["period"]), None)
     return carried, adjustments, adjusted, held_from
 
 
-def pending_adjustments(ledger: Ledger) -> tuple[tuple[Amount, ...], tuple[str, ...]]:
-    """Differences of recomputed months that no publication has settled yet, summed; and their publications."""
+def open_of_year(ledger: Ledger, year: str) -> tuple[tuple[Amount, ...], tuple[Amount, ...], tuple[str, ...]]:
+    """What the published months of a year leave to its clearing: carried, adjustments, and the latter's publications.
+
+    Carried is the rest of the month published last, where that lies in the year: an earlier rest was taken up. Once the
+    year is cleared it is what its first clearing met, so that a clearing made anew differs only where data do.
+    """
+    rows = publications(ledger)
+    cleared = [number for number, row in enumerate(rows) if row["kind"] == "clear" and row["period"] == year]
+    mine = {rows[number]["publication_id"] for number in cleared}
+    firsts = [
+        row
+        for row in rows[: cleared[0] if cleared else None]
+        if row["kind"] == "month" and row["version"] == 1
+    ]
+    last = firsts[-1] if firsts else None
+    ends_here = last is not None and last["period"].startswith(f"{year}-")
+    carried = _amounts(results(ledger, last["run_id"]), "carried_fen") if last and ends_here else ()
+    adjustments, adjusted = pending_adjustments(ledger, f"{year}-", mine)
+    return carried, adjustments, adjusted
+
+
+def clearing_sha(ledger: Ledger, year: str) -> str:
+    """The hash of what a clearing starts from: the months as published and what is still open of them."""
+    months = [
+        one.manifest_sha256 for one in current_publications(ledger) if one.period.startswith(f"{year}-")
+    ]
+    carried, adjustments, _ = open_of_year(ledger, year)
+    opened = [[one.hospital_id, one.insurance_type, one.amount_fen] for one in (*carried, *adjustments)]
+    return hashlib.sha256(json.dumps([year, months, opened], ensure_ascii=False).encode()).hexdigest()
+
+
+def pending_adjustments(
+    ledger: Ledger, periods: str = "", settled_by: Collection[str] = ()
+) -> tuple[tuple[Amount, ...], tuple[str, ...]]:
+    """Differences of recomputed months that no publication has settled yet, summed; and their publications.
+
+    `periods`: how the months begin that are asked for; all without it. `settled_by`: publications whose own share in
+    settling them does not count.
+    """
     table, paid = tables.adjustment, tables.adjustment_paid
-    mine = {row["publication_id"] for row in publications(ledger)}
-    done = {row["adjusted_publication_id"] for row in ledger.rows(sa.select(paid))}
+    mine = {row["publication_id"] for row in publications(ledger) if row["kind"] == "month"}
+    done = {
+        row["adjusted_publication_id"]
+        for row in ledger.rows(sa.select(paid))
+        if row["publication_id"] not in settled_by
+    }
     rows = [
         row
         for row in ledger.rows(sa.select(table))
-        if row["publication_id"] in mine and row["publication_id"] not in done
+        if row["publication_id"] in mine
+        and row["publication_id"] not in done
+        and row["period"].startswith(periods)
     ]
     sums: dict[tuple[str, str], int] = {}
     for row in rows:

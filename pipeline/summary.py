@@ -68,6 +68,20 @@ def publication_summary(done: Publication) -> list[str]:
     ]
 
 
+def rerun_lines(found: list[dict[str, Any]]) -> list[str]:
+    """Each month computed again, and what it differs by."""
+    lines = [
+        f"{one['period']}  批次 {one['run']}：已发布净额 {yuan_text(one['published_fen'])} 元，"
+        f"重算 {yuan_text(one['recomputed_fen'])} 元，差额 {yuan_text(one['recomputed_fen'] - one['published_fen'])} 元，"
+        f"涉及医院 {one['hospitals_changed']} 家"
+        + (f"，已发布第 {one['version']} 版" if one["is_published"] else "")
+        for one in found
+    ]
+    total = sum(one["recomputed_fen"] - one["published_fen"] for one in found)
+    after = "随下一个发布的月份支付" if all(one["is_published"] for one in found) else "试算，未发布"
+    return [*lines, f"合计差额 {yuan_text(total)} 元，{after}"]
+
+
 def run_lines(found: list[dict[str, Any]]) -> list[str]:
     """One line per run, in the order in which they were computed."""
     lines = []

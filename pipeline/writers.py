@@ -76,10 +76,6 @@ class RunWriters:
             self._writers.pop(name).close()
         return {name: self._folder / f"{name}.parquet" for name in ("validated", "grouped", "arrivals")}
 
-    def discard_working_tables(self) -> None:
-        """Arrivals stand in case_payment, row for row; the working copy goes."""
-        (self._folder / "arrivals.parquet").unlink()
-
     def __enter__(self) -> RunWriters:
         return self
 

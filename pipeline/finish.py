@@ -1,0 +1,70 @@
+"""From priced cases to a finished run folder: settle, prove, write; the same for a run and for a rerun."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipeline.deliver import deliver, heading
+from pipeline.identity import Identity
+from pipeline.query import parquet_view
+from pipeline.region import Region
+from pipeline.runfolder import write_manifest
+from pipeline.schemes import Scheme
+from pipeline.settle import settle
+from pipeline.standing import Standing
+from pipeline.yardstick import period_days
+
+Tick = Callable[[str, int, int], None]  # stage, done, of how many
+
+
+@dataclass(frozen=True)
+class Month:
+    """One run of one period: what it is made by, and what earlier publications mean for it."""
+
+    region: Region
+    schemes: Mapping[str, Scheme]
+    period: str
+    identity: Identity
+    stands: Standing
+    tick: Tick
+
+    @property
+    def last(self) -> dt.date:
+        """The last day of the period."""
+        return period_days(self.period)[1]
+
+
+def settle_month(con: duckdb.DuckDBPyConnection, month: Month, folder: Path) -> list[str]:
+    """Settle what is scored and prove every law; returns the laws. `folder` holds the tables of the run so far."""
+    parquet_view(con, "findings", [folder / "findings.parquet"])
+    month.tick("settle", 0, 1)
+    stands = month.stands
+    return settle(
+        con, month.region, month.period, month.last, folder,
+        stands.amounts("carried"), stands.amounts("adjustments"),
+    )  # fmt: skip
+
+
+def write_month(
+    con: duckdb.DuckDBPyConnection,
+    month: Month,
+    laws: list[str],
+    folder: Path,
+    spill: Path,
+    base: str | None = None,
+) -> dict[str, Any]:
+    """Write the files for people and the manifest, which is returned. `base`: the run whose groups were priced anew."""
+    month.tick("write", 0, 0)
+    titles = "、".join(dict.fromkeys(scheme.manifest.title for scheme in month.schemes.values()))
+    head = heading(month.region, month.period, month.identity.run, titles, month.last)
+    deliver(con, head, folder, spill, lambda done: month.tick("write", done, 0))
+    totals = con.table("totals").to_arrow_table().to_pylist()[0]
+    (folder / "arrivals.parquet").unlink(missing_ok=True)  # they stand in case_payment, row for row
+    described = month.stands.described()
+    return write_manifest(folder, month.identity, month.region, month.schemes, totals, laws, described, base)
