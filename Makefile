@@ -43,6 +43,7 @@ wheel: $(READY)
 
 docs: $(READY)  ## pages that are made from the code
 	$(BIN)/python -m pipeline.findings > docs/findings.md
+	$(BIN)/python -m pipeline.region_draft > docs/areas.md
 	$(BIN)/drgdip regions schema > configs/region.schema.json
 
 lock:  ## renew the lock file after a change of pyproject.toml

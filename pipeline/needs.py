@@ -10,6 +10,7 @@ from pipeline.region import Region
 from pipeline.schemes import Scheme
 
 BY_CONDITION = {"care_type": "care_type", "tcm_share_ge": "tcm_fee_fen", "tcm_share_lt": "tcm_fee_fen"}
+BY_REVIEW = {"new_tech": "new_tech_flag", "ward_transfers_ge": "ward_transfers"}
 
 
 def columns_needed(region: Region, schemes: Mapping[str, Scheme]) -> dict[str, str]:
@@ -23,6 +24,9 @@ def columns_needed(region: Region, schemes: Mapping[str, Scheme]) -> dict[str, s
                 needed[BY_CONDITION[condition]] = f"special_rules.{rule.name}"
     if any(rule.care_type for entry in region.pack.scope for rule in entry.rules):
         needed["care_type"] = "scope"
+    for review in region.pack.review:
+        for condition in BY_REVIEW.keys() & set(review.conditions):
+            needed[BY_REVIEW[condition]] = f"review.{condition}"
     for scheme in schemes.values():
         subtypes = scheme.catalogue.auxiliary.subtypes if scheme.catalogue else ()
         asked = {getattr(atom, "column", "") for subtype in subtypes for atom in subtype.atoms}

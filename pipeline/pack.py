@@ -24,6 +24,7 @@ from pipeline.pack_pricing import (
     StandardsEntry,
     WeightsEntry,
 )
+from pipeline.pack_settlement import ReviewEntry
 
 Method = Literal["rate", "points", "dip", "published"]
 # What each method is priced by, beside what all of them have.
@@ -33,7 +34,7 @@ PRICED_BY: dict[Method, tuple[str, ...]] = {
     "dip": ("weights", "point_values", "reference_prices", "coefficients"),
     "published": ("standards",),
 }
-OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items")  # what a pack may do without
+OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items", "review")  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
     "scheme", "codes", "base_groups", "ratio", "off_path", "fund_share", "settlement",
@@ -134,6 +135,7 @@ class Pack(Closed):
     separate_items: list[SeparateItemsEntry] = []
     fund_share: list[FundShareEntry] = []
     settlement: list[SettlementEntry] = []
+    review: list[ReviewEntry] = []
     to_supply: list[Supply | Blank] = []
 
     @property

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.group_tables import GroupTables, read_group_tables
@@ -40,6 +41,7 @@ class Region:
     tables: GroupTables
     period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
+    budgets: tuple[Budget, ...]  # every version, in the order of the file
     sha256: str
 
 
@@ -78,8 +80,15 @@ def load_region(name: str, root: Path | None = None) -> Region:
     return Region(
         folder, pack, hospitals, tables,
         tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
-        read_memberships(folder / "alliances.csv", hospitals), _folder_hash(folder),
+        read_memberships(folder / "alliances.csv", hospitals),
+        read_budgets(folder / BUDGETS_FILE, pack.insurance_types), _folder_hash(folder),
     )  # fmt: skip
+
+
+def budget_of(region: Region, insurance_type: str, year: int) -> Budget | None:
+    """The version that counts: the highest; None where the pack has no budget of that insurance type and year."""
+    versions = [one for one in region.budgets if (one.insurance_type, one.year) == (insurance_type, year)]
+    return max(versions, key=lambda one: one.version, default=None)
 
 
 class _ExactLoader(yaml.SafeLoader):

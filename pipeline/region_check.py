@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from groupers.dip.ties import undecided, undecided_count
+from pipeline.budgets import BUDGETS_FILE
 from pipeline.catalogue_check import check_catalogue, rows_without_score
 from pipeline.errors import ConfigurationError
 from pipeline.path_check import check_paths
@@ -18,6 +19,8 @@ from pipeline.schemes import Scheme
 from pipeline.terms import Terms
 
 MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
+# Of the cases discharged: 5 % where cases are paid by DRG, 5 ‰ by DIP. 医保发〔2025〕18号第二十条, 医保办发〔2024〕9号
+MOST_REVIEWED = {"drg": Decimal("0.05"), "dip": Decimal("0.005")}
 
 
 def check_region(
@@ -46,6 +49,7 @@ def check_region(
         problems += _ties(one, scheme)
         if not waiting:
             problems += _digits(region, one, scheme)
+    problems += [*_reviews(region), *_budgets(region)]
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda problem: problem.severity != "error")
 
@@ -175,3 +179,33 @@ def _limits(terms: Terms) -> list[Problem]:
         "error", f"{terms.settlement.from_} 起的保证金",
         f"比例 {terms.settlement.deposit_rate} 超过国家上限 {MOST_DEPOSIT}；请更正",
     )]  # fmt: skip
+
+
+def _reviews(region: Region) -> list[Problem]:
+    most = MOST_REVIEWED[region.pack.kind]
+    return [
+        Problem(
+            "error", f"{entry.from_} 起的 review",
+            f"特例单议比例 {entry.quota_share} 超过国家上限 {most}（按病组付费 5%，按病种分值付费 5‰）；请更正",
+        )
+        for entry in region.pack.review if entry.quota_share > most
+    ]  # fmt: skip
+
+
+def _budgets(region: Region) -> list[Problem]:
+    """What the annual clearing and the budget pace would miss; a draft says so itself."""
+    if not region.budgets:
+        if "budgets" in region.pack.to_supply:
+            return []
+        return [Problem(
+            "warning", BUDGETS_FILE, "没有年度预算，年度清算、预算进度要用；请补 budgets.csv",
+        )]  # fmt: skip
+    known = {(one.insurance_type, one.year) for one in region.budgets}
+    return [
+        Problem(
+            "warning", BUDGETS_FILE,
+            f"{year} 年只有部分险种的预算，缺 {some(missing)}，其年度清算、预算进度算不出；请补一行",
+        )
+        for year in sorted({year for _, year in known})
+        if (missing := [f"{kind} {title}" for kind, title in region.pack.insurance_types.items() if (kind, year) not in known])
+    ]  # fmt: skip

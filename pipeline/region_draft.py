@@ -43,6 +43,28 @@ def drafted_areas() -> list[Drafted]:
     ]
 
 
+def document() -> str:
+    """docs/areas.md: the same list for people, each blank by its name and with its reason. Written in Chinese."""
+    found, names = drafted_areas(), read_drafting()["blanks"]
+    lines = [
+        "# 能起草哪些地区",
+        "",
+        "本页由 `python -m pipeline.region_draft` 生成，列的与 `drgdip regions areas` 是同一份。",
+        "完整：照它起草（`drgdip regions new ‹名称› --like ‹地区›`）出来的参数能通过 `regions check --draft`；"
+        "缺：参数表里空白、互相矛盾或写法不能直接用，不替本市填。怎样起草见 [region.md](region.md)。",
+        "",
+        f"共 {len(found)} 行，完整 {sum(one.complete for one in found)} 行，缺 {sum(not one.complete for one in found)} 行。",
+        "",
+        "| 地区 | 结算方法 | 起草 | 缺什么 |",
+        "|---|---|---|---|",
+    ]
+    for one in found:
+        blanks = "；".join(f"{names[item]}（`{item}`）：{why}" for item, why in one.blanks.items())
+        shown = blanks.replace("|", "\\|")
+        lines.append(f"| {one.label} | `{one.method}` | {'完整' if one.complete else '缺'} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
 def draft_region(name: str, like: str, target: Path, allow_blanks: bool = False) -> Terms:
     """Write the folder of a drafted pack: region.yaml, hospitals.csv, README.md, the schema for editors.
 
@@ -71,3 +93,7 @@ def write_draft(name: str, terms: Terms, target: Path, drafting: dict[str, Any])
         (beside / SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")
         with (beside / "hospitals.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(HOSPITAL_COLUMNS)
+
+
+if __name__ == "__main__":
+    print(document(), end="")

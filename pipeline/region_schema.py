@@ -18,12 +18,16 @@ TITLES = {
     "point_scale": "点数尺度与全市次均费用", "point_values": "点值，元／点", "reference_prices": "参照点值",
     "standards": "公布的支付标准", "coefficients": "系数", "base_groups": "基础病组", "ratio": "高低倍率",
     "off_path": "不走正常计价的病例", "scope": "纳入范围", "special_rules": "特殊情形", "bed_day": "床日",
-    "separate_items": "除外支付", "fund_share": "从支付标准到统筹基金", "settlement": "月度结算", "to_supply": "草稿：本市还要补的",
+    "separate_items": "除外支付", "fund_share": "从支付标准到统筹基金", "settlement": "月度结算", "review": "特例单议",
+    "to_supply": "草稿：本市还要补的",
     "from": "从哪天起（含当天）", "to": "到哪天止（含当天）", "source": "出处：文件名、文号或条款", "unverified": "未核实：来历与疑问",
     "threshold": "界限 K，倍数", "inclusive": "正好等于界限的算不算", "family": "怎样付", "weight_le": "权重不超过",
     "reference": "参照标准", "low": "低倍率", "high": "高倍率", "beyond": "极高倍率", "treatment": "怎样付",
     "scale": "每 1 权重几点", "area_mean_cost": "全市次均费用 A，元／权重", "values": "各险种的数", "strategy": "怎样同价",
-    "by_level": "级别系数", "by_hospital": "机构系数", "prepay_ratio": "预拨比例", "deposit_rate": "质量保证金比例",
+    "by_level": "级别系数", "by_hospital": "机构系数", "quota_share": "特例单议最多占出院病例的比例", "stay_days_ge": "住院满多少天可申请",
+    "fee_over_standard_gt": "费用超过支付标准多少倍可申请",
+    "fee_ge_yuan": "费用满多少元可申请", "new_tech": "用了新药新耗材可申请", "ward_transfers_ge": "转科满多少次可申请",
+    "prepay_ratio": "预拨比例", "deposit_rate": "质量保证金比例",
 }  # fmt: skip
 
 

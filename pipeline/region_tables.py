@@ -42,26 +42,41 @@ class Membership:
     to: dt.date
 
 
-def read_csv(path: Path, columns: Sequence[str], unique: str | None = None) -> list[dict[str, str]]:
-    """Rows of a table whose header starts with these columns. Raises ConfigurationError naming file and line."""
+def numbered_csv(
+    path: Path, columns: Sequence[str], closed: bool = False
+) -> list[tuple[int, dict[str, str]]]:
+    """Rows with their line, of a table whose header starts with these columns; `closed`: has these and no others.
+
+    Raises ConfigurationError naming file and line.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            if reader.fieldnames is None or list(reader.fieldnames)[: len(columns)] != list(columns):
-                raise ConfigurationError(
-                    f"表头不符：{path} 应以 {','.join(columns)} 开头，实为 {','.join(reader.fieldnames or [])}；请更正"
-                )
+            header = list(reader.fieldnames or [])
+            if header[: len(columns)] != list(columns) or (closed and len(header) > len(columns)):
+                form = f"应为 {','.join(columns)}" if closed else f"应以 {','.join(columns)} 开头"
+                raise ConfigurationError(f"表头不符：{path} {form}，实为 {','.join(header)}；请更正")
             rows = []
             for row in reader:
                 if any(row[column] is None for column in columns):
                     raise ConfigurationError(
                         f"表中缺列：{path} 第 {reader.line_num} 行不足 {len(columns)} 列；请补齐"
                     )
-                rows.append(row)
+                if closed and len(row) > len(columns):
+                    raise ConfigurationError(
+                        f"表中多列：{path} 第 {reader.line_num} 行多于 {len(columns)} 列；带逗号的金额请加引号"
+                    )
+                rows.append((reader.line_num, row))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(
             f"地区参数的表读不出来：{path}（{type(error).__name__}）；请检查文件"
         ) from error
+    return rows
+
+
+def read_csv(path: Path, columns: Sequence[str], unique: str | None = None) -> list[dict[str, str]]:
+    """Rows of a table whose header starts with these columns. Raises ConfigurationError naming file and line."""
+    rows = [row for _, row in numbered_csv(path, columns)]
     if unique:
         seen: set[str] = set()
         for number, row in enumerate(rows, start=2):

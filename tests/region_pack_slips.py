@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.region import config_root
+from tests.pricing_rule_packs import published_pack
 
 DEMO = config_root() / "regions" / "demo-rate"
 
@@ -50,12 +52,45 @@ def written(file: str, content: bytes | str) -> Edit:
     return change
 
 
+def together(*edits: Edit) -> Edit:
+    def change(folder: Path) -> None:
+        for one in edits:
+            one(folder)
+
+    return change
+
+
+def budgets(*lines: str, header: str = "insurance_type,year,fund,version,reason,source") -> Edit:
+    """budgets.csv with these lines alone."""
+    return written("budgets.csv", "".join(f"{line}\n" for line in (header, *lines)))
+
+
+def alliances(*lines: str) -> Edit:
+    """alliances.csv with these lines, each `alliance,hospital,role,from,to`."""
+    cells = [line.split(",") for line in lines]
+    rows = [f"{one[0]},医共体{one[0]},{','.join(one[1:])},示范取值" for one in cells]
+    return written(
+        "alliances.csv", "\n".join(["alliance_id,alliance_name,hospital_id,role,from,to,source", *rows, ""])
+    )
+
+
+def by_group(table: str, key: str = "by_group_hospital") -> Edit:
+    """A table of coefficients beside those by level."""
+    return together(
+        written("coefficients.csv", table),
+        pack("    by_level: {一级", f"    {key}: coefficients.csv\n    by_level: {{一级"),
+    )
+
+
+# Standards that the city prints stand in for weights, rates and coefficients.
+PUBLISHED = written("region.yaml", json.dumps(published_pack(), ensure_ascii=False))
 HIGH = "- {weight_le: 1.0, threshold: 3.0, inclusive: true, family: excess_share, base: 1.0, share: 0.7}"
 TAIL = "      - {threshold: 1.8, inclusive: true"
 SHARED = "family: excess_share, base: 1.0, share: 0.7}"
 LEVELS_390 = '      "390": {一级: 4950, 二级: 6600, 三级: 9000}\n'
 HOSPITAL = "H44990200004,示范市中医院,二级,甲等,449902,2020-01-01,"
 SECOND = "  - from: 2025-07-01\n    by_level"
+LEAD, OTHER = "H44990400006", "H44990400010"
 
 # what is broken → (how, what the one sentence says)
 SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
@@ -127,6 +162,46 @@ SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a hospital's bad date": (edit("hospitals.csv", "449902,2020-01-01", "449902,2020/01/01"), ("hospitals.csv", "医院表日期有误", "2020/01/01")),
     "a hospital that ends before it begins": (edit("hospitals.csv", HOSPITAL, f"{HOSPITAL}2019-12-31"), ("hospitals.csv", "`H44990200004`", "2019-12-31")),
     "a hospital without an id": (edit("hospitals.csv", HOSPITAL, HOSPITAL.removeprefix("H44990200004")), ("hospitals.csv", "编号不得为空")),
+    "coefficients under another header": (by_group("group_code,place,coefficient\nAA19,x,1\n"), ("coefficients.csv", "表头不符", "group_code,level,coefficient")),
+    "a coefficient twice": (by_group(f"group_code,hospital_id,coefficient\nAA19,{LEAD},1\nAA19,{LEAD},1\n"), ("coefficients.csv", "表中重复", f"`AA19` `{LEAD}`")),
+    "a coefficient in percent": (by_group("group_code,level,coefficient\nAA19,一级,92\n", "by_group_level"), ("coefficients.csv", "系数超出可精确计算的上限 10", "`AA19、一级`", "92")),
+    "a printed standard twice": (together(PUBLISHED, written("standards.csv", "group_code,level,standard_yuan\nAA19,一级,1\nAA19,一级,2\n")), ("standards.csv", "表中重复", "`AA19` `一级`")),
+    # alliances.csv
+    "an alliance of an unknown hospital": (alliances("A1,H1,lead,2025-01-01,"), ("alliances.csv", "医共体表有误", "`A1` 的 `H1`", "须在 hospitals.csv 中")),
+    "a role that is none": (alliances(f"A1,{LEAD},boss,2025-01-01,"), ("alliances.csv", "医共体表有误", "（boss）", "role 须为 lead 或 member")),
+    "an alliance without an id": (alliances(f",{LEAD},lead,2025-01-01,"), ("alliances.csv", "医共体表有误")),
+    "a hospital in two alliances": (alliances(f"A1,{LEAD},lead,2025-01-01,", f"A2,{LEAD},lead,2025-06-01,"), ("alliances.csv", f"`{LEAD}` 在同一天属于两个医共体（2025-06-01 起）")),
+    "an alliance with two leads": (alliances(f"A1,{LEAD},lead,2025-01-01,", f"A1,{OTHER},lead,2025-06-01,"), ("alliances.csv", "`A1` 在同一天有两家牵头医院（2025-06-01 起）")),
+    "an alliance whose lead leaves first": (alliances(f"A1,{LEAD},lead,2025-01-01,2025-06-30", f"A1,{OTHER},member,2025-01-01,"), ("alliances.csv", f"`A1` 在 `{OTHER}` 加入的某些日子没有牵头医院")),
+    "an alliance's bad date": (alliances(f"A1,{LEAD},lead,今年,"), ("alliances.csv", "医共体表日期有误", "今年")),
+    # budgets.csv
+    "budgets under another header": (budgets(header="insurance_type,year,fund_yuan,version,reason,source"), ("budgets.csv", "表头不符", "应为 insurance_type,year,fund,version,reason,source", "fund_yuan")),
+    "budgets with a column more": (budgets(header="insurance_type,year,fund,version,reason,source,note"), ("budgets.csv", "表头不符", "source,note")),
+    "a fund with commas and no quotes": (budgets("310,2025,170,000,000.00,1,,示范取值"), ("budgets.csv", "表中多列", "第 2 行多于 6 列", "请加引号")),
+    "a budget of an unknown type": (budgets("320,2025,1,1,,示范取值"), ("budgets.csv 第 2 行", "险种 `320` 不在 insurance_types（310、390）中")),
+    "a budget of a two-digit year": (budgets("310,25,1,1,,示范取值"), ("budgets.csv 第 2 行", "年度应为四位数字，实为 `25`")),
+    "a budget that is text": (budgets("310,2025,一亿,1,,示范取值"), ("budgets.csv 第 2 行", "基金 `一亿` 读不懂")),
+    "a budget of nothing": (budgets("310,2025,0.00,1,,示范取值"), ("budgets.csv 第 2 行", "基金 `0.00` 读不懂；应为大于零")),
+    "a negative budget": (budgets("310,2025,-1,1,,示范取值"), ("budgets.csv 第 2 行", "基金 `-1` 读不懂")),
+    "a blank budget": (budgets("310,2025,,1,,示范取值"), ("budgets.csv 第 2 行", "基金 `` 读不懂")),
+    "a budget with three decimals": (budgets("310,2025,1.005,1,,示范取值"), ("budgets.csv 第 2 行", "`1.005`", "至多两位小数")),
+    "a budget with a decimal comma": (budgets('310,2025,"1,5",1,,示范取值'), ("budgets.csv 第 2 行", "基金 `1,5` 读不懂")),
+    "a budget beyond the exact range": (budgets("310,2025,1000000000000,1,,示范取值"), ("budgets.csv 第 2 行", "不到一万亿")),
+    "a version that is no whole number": (budgets("310,2025,1,1.0,,示范取值"), ("budgets.csv 第 2 行", "版本应为 1、2、3…，实为 `1.0`")),
+    "a first version that is not 1": (budgets("310,2025,1,2,年中调整,示范取值"), ("budgets.csv 第 2 行", "版本为 2", "2025 年此处应为 1")),
+    "a version left out": (budgets("310,2025,1,1,,示范取值", "310,2025,2,3,年中调整,示范取值"), ("budgets.csv 第 3 行", "版本为 3", "此处应为 2")),
+    "a version twice": (budgets("310,2025,1,1,,示范取值", "390,2025,1,1,,示范取值", "310,2025,2,1,,示范取值"), ("budgets.csv 第 4 行", "版本为 1", "此处应为 2", "另加一行")),
+    "an adjustment without reason": (budgets("310,2025,1,1,,示范取值", "310,2025,2,2, ,示范取值"), ("budgets.csv 第 3 行", "没有写 reason", "版本 2")),
+    "a budget without source": (budgets("310,2025,1,1,,"), ("budgets.csv 第 2 行", "source 至少写 4 个字")),
+    # review
+    "a review of nobody": (pack("    stay_days_ge: 60\n    fee_over_standard_gt: 2\n", "    new_tech: false\n"), ("`review.0`", "没有写申请条件，至少写一个：stay_days_ge、fee_over_standard_gt、fee_ge_yuan、new_tech、ward_transfers_ge")),
+    "a review without quota": (pack("    quota_share: 0.05\n", ""), ("`review.0.quota_share`", "缺少此项")),
+    "a quota in percent": (pack("quota_share: 0.05", "quota_share: 5"), ("`review.0.quota_share`", "上限 1")),
+    "a stay of no days": (pack("stay_days_ge: 60", "stay_days_ge: 0"), ("`review.0.stay_days_ge`", "不得小于 1")),
+    "a fee in fen": (pack("stay_days_ge: 60", "fee_ge_yuan: 100000001"), ("`review.0.fee_ge_yuan`", "上限 100000000")),
+    # the rest of the rules
+    "a base coefficient in percent": (pack("strategy: lowest_level_rate", "strategy: fixed_coefficient\n    value: 92"), ("`base_groups.0`", "系数 92 超出可精确计算的上限 10")),
+    "classes of a case by item": (pack("UQY: {treatment: by_item}", "UQY: {treatment: by_item, classes: true}"), ("`off_path.0.groups.UQY`", "by_item 不判倍率，不写 classes")),
 }  # fmt: skip
 
 # What loads but cannot be used: `regions check` lists it as an error.
@@ -144,4 +219,18 @@ CHECKED: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a band after the one without an edge": (pack("{weight_le: 1.0, ", "{"), ("两段的权重界限与级别完全相同",)),
     "a low payment below nothing": (pack("family: actual}", "family: minus_fixed, factor: 0.1}"), ("费用趋于零时的支付为 -0.1 倍标准",)),
     "a high payment below nothing": (pack(SHARED, "family: minus_fixed, factor: 3.5}"), ("界限处的支付为 -0.5 倍标准，小于零",)),
+    "a review above the national limit": (pack("quota_share: 0.05", "quota_share: 0.0501"), ("2025-01-01 起的 review", "特例单议比例 0.0501 超过国家上限 0.05（")),
+    "weights too small to divide by": (together(pack("digits:\n  weight: 4", "digits:\n  weight: 9"), edit("weights-2025.csv", "\nAA29,1\n", "\nAA29,0.000000001\n"), pack("一级: 6900", "一级: 0.0001")), ("最小的权重（分值）、费率（参照点值）过小",)),
+}  # fmt: skip
+
+# What a person should look at, beside what the demo pack is told anyway: the warning as a whole.
+NO_BUDGETS = "没有年度预算，年度清算、预算进度要用；请补 budgets.csv"
+WARNED: dict[str, tuple[Edit, str]] = {
+    "no budgets": (lambda folder: (folder / "budgets.csv").unlink(), NO_BUDGETS),
+    "a table of budgets without a row": (budgets(), NO_BUDGETS),
+    "a year in which a type has no budget": (
+        budgets("310,2025,1,1,,示范取值", "390,2025,1,1,,示范取值", "310,2026,1,1,,示范取值"),
+        "2026 年只有部分险种的预算，缺 390 居民，其年度清算、预算进度算不出；请补一行"),
+    "a coefficient of a hospital that is not there": (
+        pack("H44990200004: 0.9200", "H44990200004: 0.9200, H9: 1"), "系数表中的医院当日不在医院表：H9；请核对编号"),
 }  # fmt: skip

@@ -66,6 +66,10 @@ HOSPITALS = """hospital_id,name,level,class,county,from,to
 H1,镇卫生院,一级,甲等,449900,2020-01-01,
 H3,人民医院,三级,甲等,449900,2020-01-01,
 """
+BUDGETS = """insurance_type,year,fund,version,reason,source
+310,2025,1000000,1,,测试取值
+390,2025,1000000,1,,测试取值
+"""
 
 Edit = Callable[[str], str]
 
@@ -79,6 +83,7 @@ def small_pack(
         edit(REGION).replace("SCHEME", f"{folder}/catalogue"), encoding="utf-8"
     )
     (folder / "hospitals.csv").write_text(HOSPITALS, encoding="utf-8")
+    (folder / "budgets.csv").write_text(BUDGETS, encoding="utf-8")
     return f"{folder}/"
 
 
@@ -123,6 +128,7 @@ SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a rate of base groups": (put(STRATEGY, "strategy: lowest_level_rate"), ("没有费率", "lowest_level_rate")),
     "a point value of nothing": (put('"310": 10.5', '"310": 0'), ("`point_values.0.values.310`", "须大于 0")),
     "a point value with more digits than published": (put('"310": 10.5', '"310": 10.505'), ("10.505", "2 位")),
+    "no fund share": (put("fund_share: [{from: 2025-01-01, source: 测试取值, method: difference}]\n", ""), ("（全文）", "缺 fund_share")),
     "a tie breaker that is none": (put("name: SCHEME}", "name: SCHEME, tie_breakers: [luck]}"), ("`scheme.0.tie_breakers.0`", "只能是")),
 }  # fmt: skip
 
@@ -131,6 +137,8 @@ CHECKED: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a weight for cases without a row": (both(GROUP_LEVEL, put("share_of_benchmark, share: 0.7", "fixed_weight, weight: 50")), ("off_path.ungrouped", "`fixed_weight` 要乘系数")),
     "excluded cases without a treatment": (put("    excluded: {treatment: by_item}\n", ""), ("没有价格：excluded",)),
     "a bound not beyond the high one": (put("    high:", "    beyond: {threshold: 2, inclusive: false, family: as_normal}\n    high:"), ("极高倍率界限不大于高倍率界限",)),
+    "a review above the limit of DIP": (put("settlement:", "review: [{from: 2025-01-01, source: 测试取值, quota_share: 0.0051, new_tech: true}]\nsettlement:"), ("2025-01-01 起的 review", "特例单议比例 0.0051 超过国家上限 0.005（")),
+    "rows that no tie breaker tells apart": (put("name: SCHEME}", "name: SCHEME, tie_breakers: [], conservative: any}"), ("2025-01-01 起的 tie_breakers", "优先次序（空）分不出先后的病种有 1 对，如 C1 与 C2", "请在末尾加 catalogue_order")),
     "an insurance type without a point value": (put(', "390": 10}}]\nreference', "}}]\nreference"), ("390", "没有费率或系数")),
     "numbers that do not fit": (put("weight: 2, rate: 2, coefficient: 4, points: 4", "weight: 9, rate: 6, coefficient: 8, points: 6"), ("超出可精确计算",)),
 }  # fmt: skip

@@ -22,8 +22,9 @@ from groupers.drg.engine import Grouper
 from groupers.drg.rulebook import load_rulebook
 from groupers.drg.rules import COMPARISONS, KINDS, NUMBERS, SUBJECTS, TEXTS
 from groupers.scheme import Choices, Manifest, seal
-from pipeline import errors, findings, pack, pack_paths, pack_pricing
+from pipeline import errors, findings, pack, pack_paths, pack_pricing, pack_settlement, region_draft
 from pipeline.arrivals import CONTROL_COLUMNS
+from pipeline.budgets import COLUMNS as BUDGET_COLUMNS
 from pipeline.cli import app
 from pipeline.explain import explain, find_run
 from pipeline.group import group_file
@@ -196,6 +197,20 @@ def test_findings_page_is_the_table_in_the_code() -> None:
     assert page("docs/findings.md") == findings.document(), "run `make docs`"
 
 
+def test_areas_page_is_the_list_of_the_command() -> None:
+    """Row by row what `regions areas` says; its sums are counted on the page itself."""
+    text = page("docs/areas.md")
+    assert text == region_draft.document(), "run `make docs`"
+    rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| .+ \| `\w+` \| ", line)]
+    whole = [row for row in rows if row[2] == "完整"]
+    assert f"共 {len(rows)} 行，完整 {len(whole)} 行，缺 {len(rows) - len(whole)} 行。" in text
+    drafted = region_draft.drafted_areas()
+    assert [row[0].removeprefix("| ") for row in rows] == [one.label for one in drafted]
+    assert [row[2] for row in rows] == ["完整" if one.complete else "缺" for one in drafted]
+    for row, one in zip(rows, drafted, strict=True):
+        assert re.findall(r"`(\w+)`", row[3]) == list(one.blanks)
+
+
 def test_finding_codes_named_to_hospitals_exist() -> None:
     section = page("README.zh-CN.md").split("### 拿到原因代码怎么办")[1].split("\n## ")[0]
     named = {code for code in quoted(section) if re.fullmatch(r"[a-z_]+", code)}
@@ -211,7 +226,7 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
     told = quoted(page("docs/region.md"))
     models = [
         model
-        for module in (pack, pack_pricing, pack_paths)
+        for module in (pack, pack_pricing, pack_paths, pack_settlement)
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]
@@ -229,6 +244,7 @@ def test_tables_of_a_region_pack_are_on_its_page() -> None:
         assert f"`{header}`" in text
     assert ",".join(CONTROL_COLUMNS) in text.splitlines()
     assert set(AMOUNT_KINDS) <= quoted(text)
+    assert f"`{','.join(BUDGET_COLUMNS)}`" in text and set(BUDGET_COLUMNS) <= quoted(text)
 
 
 def test_scheme_page_tells_the_whole_rule_language() -> None:

@@ -6,18 +6,22 @@ import datetime as dt
 import json
 import sys
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from pipeline.budgets import Budget
 from pipeline.cli import main
+from pipeline.needs import columns_needed
 from pipeline.pack import Dated, Pack
 from pipeline.price_tables import price_of_group, price_of_hospital, price_tables, units_of
-from pipeline.region import FOREVER, load_region, region_names
+from pipeline.problem import Problem
+from pipeline.region import FOREVER, budget_of, load_region, region_names
 from pipeline.region_check import check_region
 from pipeline.run import terms_and_schemes
 from pipeline.terms import resolve
-from tests.region_pack_slips import CHECKED, SLIPS, copied, edit, pack
+from tests.region_pack_slips import CHECKED, SLIPS, WARNED, budgets, copied, edit, pack
 
 DAY = dt.timedelta(days=1)
 
@@ -136,6 +140,25 @@ def test_check_finds_what_would_pay_wrongly(
     assert any(all(text in line for text in wanted) for line in errors), said
 
 
+@pytest.mark.parametrize("what", WARNED)
+def test_check_tells_a_person_what_to_look_at(tmp_path: Path, what: str) -> None:
+    """Exactly this warning, beside those of the unbroken pack; a date before it tells the interval."""
+    break_it, wanted = WARNED[what]
+    usual = {one.message for one in demo_problems()}
+    folder = copied(tmp_path)
+    break_it(folder)
+    region = load_region(f"{folder}/")
+    problems = check_region(region, *terms_and_schemes(region))
+    assert {one.severity for one in problems} == {"warning"}
+    assert {one.message for one in problems} - usual == {wanted}
+
+
+@cache
+def demo_problems() -> tuple[Problem, ...]:
+    region = load_region("demo-rate")
+    return tuple(check_region(region, *terms_and_schemes(region)))
+
+
 def test_a_payment_below_nothing_by_the_coefficient_is_found(tmp_path: Path) -> None:
     """Reference without coefficient: F = K·S/c, so F − (K−1)·S at K 2, c 2.5 is S·(2/2.5 − 1) = −0.2·S."""
     folder = copied(tmp_path)
@@ -193,3 +216,69 @@ def test_check_as_json_for_machines(
     code, said = said_by(monkeypatch, capsys, "regions", "check", "demo-rate", "--json")
     assert code == 0
     assert {row["severity"] for row in json.loads(said)} <= {"warning"}
+
+
+@pytest.mark.parametrize("name", region_names())
+def test_every_demo_pack_holds_a_year_with_one_change_within_it(name: str) -> None:
+    """Every list begins on the first day of one year and has no end; what changes within it changes on another day."""
+    lists = load_region(name).pack.dated
+    first = {entries[0].from_ for entries in lists.values()}
+    assert len(first) == 1
+    (start,) = first
+    assert (start.month, start.day) == (1, 1)
+    assert {entries[-1].to for entries in lists.values()} == {None}
+    changes = {entry.from_ for entries in lists.values() for entry in entries[1:]}
+    assert [day.year for day in changes] == [start.year]
+
+
+def test_budgets_are_read_in_fen_and_the_highest_version_counts(tmp_path: Path) -> None:
+    """170,000,000.50 yuan are 17,000,000,050 fen; of three versions the third; no budget of a year is None."""
+    folder = copied(tmp_path)
+    budgets(
+        '310,2025,"170,000,000.50",1,,示范取值', '390,2025,142000000,1,,示范取值', '310,2026,1,1,,示范取值',
+        '310,2025,"165,000,000",2,年中调整,示范取值', '310,2025,166000000.5,3,再次调整,医保发〔2025〕1号',
+    )(folder)  # fmt: skip
+    region = load_region(f"{folder}/")
+    assert [one.fund_fen for one in region.budgets] == [
+        17_000_000_050, 14_200_000_000, 100, 16_500_000_000, 16_600_000_050,
+    ]  # fmt: skip
+    assert budget_of(region, "310", 2025) == Budget(
+        "310", 2025, 16_600_000_050, 3, "再次调整", "医保发〔2025〕1号"
+    )
+    found = budget_of(region, "390", 2025)
+    assert found is not None and (found.version, found.reason) == (1, "")
+    assert budget_of(region, "390", 2026) is None
+
+
+@pytest.mark.parametrize("name", region_names())
+def test_every_demo_pack_has_a_budget_of_each_type_and_no_warning_of_it(name: str) -> None:
+    region = load_region(name)
+    year = min(entry.from_ for entry in region.pack.scheme).year
+    for kind in region.pack.insurance_types:
+        found = budget_of(region, kind, year)
+        assert found is not None and found.fund_fen > 0
+    latest = {one.version for one in region.budgets}
+    assert latest == ({1, 2} if name == "demo-points" else {1})
+
+
+def test_reviews_ask_for_the_columns_of_their_conditions(tmp_path: Path) -> None:
+    """new_tech and ward_transfers_ge need a column each; what is not said needs none."""
+    folder = copied(tmp_path)
+    assert columns_needed(load_region(f"{folder}/"), {}) == {}
+    pack("    stay_days_ge: 60\n", "    new_tech: true\n    ward_transfers_ge: 3\n")(folder)
+    region = load_region(f"{folder}/")
+    assert columns_needed(region, {}) == {
+        "new_tech_flag": "review.new_tech", "ward_transfers": "review.ward_transfers_ge",
+    }  # fmt: skip
+    (entry,) = region.pack.review
+    assert entry.conditions == ("fee_over_standard_gt", "new_tech", "ward_transfers_ge")
+
+
+@pytest.mark.parametrize(("share", "errors"), [("0.05", 0), ("0.0501", 1)])
+def test_a_review_at_the_national_limit_is_allowed(tmp_path: Path, share: str, errors: int) -> None:
+    """Five per cent by DRG, the limit included: 医保发〔2025〕18号第二十条."""
+    folder = copied(tmp_path)
+    pack("quota_share: 0.05", f"quota_share: {share}")(folder)
+    region = load_region(f"{folder}/")
+    problems = check_region(region, *terms_and_schemes(region))
+    assert len([one for one in problems if one.severity == "error"]) == errors
