@@ -223,7 +223,9 @@ def write_stub(
 ) -> None:
     """The files of a run that a later run or a publication reads."""
     (folder / "hospitals").mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(rows), folder / "hospital_payment.parquet")
+    keys = [(name, pa.string()) for name in ("hospital_id", "insurance_type")]
+    schema = pa.schema([*keys, *((name, pa.int64()) for name in RESULTS)])
+    pq.write_table(pa.Table.from_pylist(rows, schema), folder / "hospital_payment.parquet")
     for name in ("case_payment", "scored", "held"):
         empty = pa.table({column: pa.array([], pa.string()) for column in ("case_id", "door")})
         pq.write_table(empty, folder / f"{name}.parquet")
