@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from pipeline.case_csv import write_case_csv
 from pipeline.hospital_workbook import DOORS, EXCEPTIONS, PRICE_CLASSES, write_hospital_workbook
+from pipeline.indicator_sheets import Figures
 from pipeline.query import store
 from pipeline.region import Region
 from pipeline.region_workbook import write_region_workbook
@@ -69,11 +70,12 @@ def deliver(
     groups = pl.DataFrame(table_of(con, "group_summary"))
     names = pl.DataFrame(table_of(con, "group_names")).rename({"name": "group_name"})
     listed: list[str] = payment["hospital_id"].unique(maintain_order=True).to_list()
+    figures = Figures(pl.DataFrame(table_of(con, "indicators")), pl.DataFrame(table_of(con, "budget_pace")))
     hospitals = [
         Hospital(
             folder, spill, hospital_id, head,
             payment.filter(pl.col("hospital_id") == hospital_id),
-            groups.filter(pl.col("hospital_id") == hospital_id), names,
+            groups.filter(pl.col("hospital_id") == hospital_id), names, figures.of(hospital_id),
         )
         for hospital_id in listed
     ]  # fmt: skip
@@ -86,7 +88,7 @@ def deliver(
     named = payment.select("hospital_id", "hospital_name").unique("hospital_id")
     write_region_workbook(
         folder / "region.xlsx", head, payment, groups, returned.sort("hospital_id", "input_row").collect(),
-        _balance(pl.DataFrame(table_of(con, "balance")), named), pl.DataFrame(table_of(con, "alliances")),
+        _balance(pl.DataFrame(table_of(con, "balance")), named), pl.DataFrame(table_of(con, "alliances")), figures,
     )  # fmt: skip
     return len(listed)
 
@@ -102,6 +104,7 @@ class Hospital:
     payment: pl.DataFrame
     groups: pl.DataFrame
     group_names: pl.DataFrame
+    figures: Figures
 
 
 def _each(work: Callable[[Hospital], None], hospitals: Sequence[Hospital], cases: int) -> Iterator[None]:
@@ -146,7 +149,7 @@ def write_hospital(one: Hospital) -> None:
         place / f"{one.hospital_id}.xlsx", one.head, one.payment, one.groups,
         cases.filter(pl.col("price_class").is_in(list(EXCEPTIONS.values()))), returned,
         cases if cases.height <= SHORT_LIST else None,
-        case_csv=case_csv, rejected_csv=returned_csv,
+        case_csv=case_csv, rejected_csv=returned_csv, figures=one.figures,
     )  # fmt: skip
     named = cases.with_columns(
         pl.col("status").replace(STATUSES), pl.col("price_class").replace(PRICE_CLASSES)

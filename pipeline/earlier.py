@@ -27,11 +27,15 @@ class Earlier:
 
 
 def register_earlier(con: duckdb.DuckDBPyConnection, earlier: Sequence[Earlier]) -> None:
-    """`earlier_payments` (case_id, period, run_id of paid rows) and `earlier_scored`; both empty where there is none."""
+    """`earlier_payments` (case_id, period, run_id of paid rows), `earlier_scored` and `earlier_months`, if there are any.
+
+    `earlier_months` are the hospital_payment rows of each month, as the budget pace counts them (`indicate`).
+    """
     con.register("earlier_runs", pa.table({
         "period": pa.array([one.period for one in earlier], pa.string()),
         "run_id": pa.array([one.run_id for one in earlier], pa.string()),
         "filename": pa.array([str(one.folder / "case_payment.parquet") for one in earlier], pa.string()),
+        "months_file": pa.array([str(one.folder / "hospital_payment.parquet") for one in earlier], pa.string()),
     }))  # fmt: skip
     if not earlier:
         con.execute(
@@ -45,6 +49,16 @@ def register_earlier(con: duckdb.DuckDBPyConnection, earlier: Sequence[Earlier])
     con.execute(
         "CREATE OR REPLACE VIEW earlier_payments AS SELECT c.case_id, r.period, r.run_id "
         "FROM earlier_case_payment c JOIN earlier_runs r USING (filename) WHERE c.door = 'paid'"
+    )
+    parquet_view(
+        con,
+        "earlier_hospital_payment",
+        [one.folder / "hospital_payment.parquet" for one in earlier],
+        filename=True,
+    )
+    con.execute(
+        "CREATE OR REPLACE VIEW earlier_months AS SELECT p.hospital_id, p.insurance_type, r.period, p.cases, p.total_fee_fen, "
+        "p.pool_fund_fen, p.fund_fen FROM earlier_hospital_payment p JOIN earlier_runs r ON r.months_file = p.filename"
     )
 
 

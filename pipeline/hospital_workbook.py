@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.indicator_sheets import Figures, statement_lines
 from pipeline.statements import Heading, quotient, signed, sums, write_statement
 from pipeline.words import worded
 from pipeline.workbook import Book, Field, Sheet, fitted, open_book
@@ -80,19 +81,25 @@ def write_hospital_workbook(
     *,
     case_csv: str,
     rejected_csv: str,
+    figures: Figures | None = None,
 ) -> None:
     """One hospital's month: 月度结算单, 病组汇总, the exceptions by kind, 退回清单, and 病例明细 where `cases` is given.
 
     Frames as in the module of the run (hospital_payment, group_summary, priced, rejected), of this hospital
-    alone. `exceptions` may hold other price classes, which are left out. A list longer than 5,000 names
-    `case_csv` or `rejected_csv` in its last row. Raises AuditBroken where the statement does not add up.
+    alone; `figures` (indicators and budget pace) may hold others' rows, and `exceptions` other price classes, which are
+    left out. A list longer than 5,000 names `case_csv` or `rejected_csv` in its last row. Raises AuditBroken where the
+    statement does not add up.
     """
     who = _who(payment_rows, rejected)
     payment = signed(payment_rows)
     names = dict(payment.select("insurance_type", "insurance_name").rows())
     with open_book(path, f"{who[0]} {heading.month}月度结算单", heading.run, heading.created) as book:
         statement = book.sheet("月度结算单")
-        write_statement(statement, heading, f"{heading.region}住院按病种付费月度结算单", who, payment)
+        (own,) = payment["hospital_id"].unique().to_list() or [None]
+        write_statement(
+            statement, heading, f"{heading.region}住院按病种付费月度结算单", who, payment,
+            statement_lines(figures, own) if own else (),
+        )  # fmt: skip
         statement.note(
             "制表：　　　　　　　　　　复核：　　　　　　　　　　医院确认（盖章）：　　　　　　　　　　日期：",
             1,

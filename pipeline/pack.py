@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
+from pipeline.pack_pace import PaceEntry
 from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
 from pipeline.pack_pricing import (
     BaseGroupsEntry,
@@ -34,7 +35,14 @@ PRICED_BY: dict[Method, tuple[str, ...]] = {
     "dip": ("weights", "point_values", "reference_prices", "coefficients"),
     "published": ("standards",),
 }
-OPTIONAL = ("scope", "special_rules", "bed_day", "separate_items", "review")  # what a pack may do without
+OPTIONAL = (
+    "scope",
+    "special_rules",
+    "bed_day",
+    "separate_items",
+    "review",
+    "pace",
+)  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
     "scheme", "codes", "base_groups", "ratio", "off_path", "fund_share", "settlement",
@@ -136,6 +144,7 @@ class Pack(Closed):
     fund_share: list[FundShareEntry] = []
     settlement: list[SettlementEntry] = []
     review: list[ReviewEntry] = []
+    pace: list[PaceEntry] = []
     to_supply: list[Supply | Blank] = []
 
     @property

@@ -24,6 +24,7 @@ from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
 from pipeline.group_tables import GroupTables, read_group_tables
+from pipeline.hospital_budgets import HOSPITAL_BUDGETS_FILE, HospitalBudget, read_hospital_budgets
 from pipeline.pack import Pack
 from pipeline.pack_pricing import CATALOGUE
 from pipeline.region_tables import FOREVER as FOREVER
@@ -42,6 +43,7 @@ class Region:
     period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
     budgets: tuple[Budget, ...]  # every version, in the order of the file
+    hospital_budgets: tuple[HospitalBudget, ...]
     sha256: str
 
 
@@ -81,7 +83,11 @@ def load_region(name: str, root: Path | None = None) -> Region:
         folder, pack, hospitals, tables,
         tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
         read_memberships(folder / "alliances.csv", hospitals),
-        read_budgets(folder / BUDGETS_FILE, pack.insurance_types), _folder_hash(folder),
+        read_budgets(folder / BUDGETS_FILE, pack.insurance_types),
+        read_hospital_budgets(
+            folder / HOSPITAL_BUDGETS_FILE, {hospital.hospital_id for hospital in hospitals}, pack.insurance_types
+        ),
+        _folder_hash(folder),
     )  # fmt: skip
 
 

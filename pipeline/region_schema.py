@@ -27,6 +27,7 @@ TITLES = {
     "by_level": "级别系数", "by_hospital": "机构系数", "quota_share": "特例单议最多占出院病例的比例", "stay_days_ge": "住院满多少天可申请",
     "fee_over_standard_gt": "费用超过支付标准多少倍可申请",
     "fee_ge_yuan": "费用满多少元可申请", "new_tech": "用了新药新耗材可申请", "ward_transfers_ge": "转科满多少次可申请",
+    "pace": "预算进度（序时进度）", "watch_over": "超过序时进度多少为预警", "alarm_over": "超过序时进度多少为警戒",
     "prepay_ratio": "预拨比例", "deposit_rate": "质量保证金比例",
 }  # fmt: skip
 

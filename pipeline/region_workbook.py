@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.hospital_workbook import DOORS, RETURN_MONEY, write_groups
+from pipeline.indicator_sheets import Figures, statement_lines, write_figures
 from pipeline.statements import Heading, signed, sums, write_statement
 from pipeline.workbook import Book, Field, Kind, Role, fitted, open_book
 
@@ -65,8 +66,10 @@ def write_region_workbook(
     rejected: pl.DataFrame,
     balance: pl.DataFrame,
     alliances: pl.DataFrame,
+    figures: Figures | None = None,
 ) -> None:
-    """The region's month: 拨付汇总表, 医共体汇总 where there are any, 险种汇总, 病组汇总, 退回汇总, 收支核对.
+    """The region's month: 拨付汇总表, 医共体汇总 where there are any, 险种汇总, 运行指标与预算进度, 病组汇总, 退回汇总,
+    收支核对.
 
     `hospital_payment`, `groups` (group_summary) and `rejected` are those of all hospitals. `balance` has one
     row per hospital: hospital_id, hospital_name, and in_, paid_, refused_, held_ each with rows, fee_fen,
@@ -82,7 +85,11 @@ def write_region_workbook(
         sheet = book.sheet("险种汇总")
         units = payment["hospital_id"].n_unique()
         who = (f"统筹区：{heading.region}", f"结算机构：{units:,} 家")
-        write_statement(sheet, heading, f"{heading.region}分险种结算汇总", who, payment)
+        write_statement(
+            sheet, heading, f"{heading.region}分险种结算汇总", who, payment, statement_lines(figures)
+        )
+        if figures is not None:
+            write_figures(book, heading, payment, figures)
         _write_region_groups(book, heading, groups)
         _write_returns(book, heading, rejected, hospital_payment)
         _write_balance(book, heading, balance)

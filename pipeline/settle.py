@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.arrivals import yuan_to_fen
 from pipeline.errors import ConfigurationError
+from pipeline.indicate import indicate
 from pipeline.pack_pricing import SettlementEntry
 from pipeline.query import audit, keep, store
 from pipeline.region import Region
@@ -35,7 +36,7 @@ def settle(
     con: duckdb.DuckDBPyConnection, region: Region, period: str, last_day: dt.date, folder: Path,
     carried: pa.Table = NOTHING_OPEN, adjustments: pa.Table = NOTHING_OPEN,
 ) -> list[str]:  # fmt: skip
-    """Write case_payment and hospital_payment, prove every law; returns the laws proved.
+    """Write case_payment, hospital_payment and the indicators, prove every law; returns the laws proved.
 
     `carried` and `adjustments`: hospital_id, insurance_type, amount_fen that earlier months left to this one.
     Raises ConfigurationError where the period has no settlement terms, AuditBroken where a law does not hold.
@@ -55,6 +56,7 @@ def settle(
     )  # fmt: skip
     for name in ("group_summary", "balance", "totals"):
         keep(con, name)
+    indicate(con, region, period, last_day, folder)
     return audit(con)
 
 

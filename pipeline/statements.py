@@ -9,7 +9,7 @@ prepay - audit - revolving - deposit + carried in + adjustments = payable + carr
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -191,13 +191,28 @@ LINES = (
 )
 
 
+@dataclass(frozen=True)
+class Added:
+    """A line below those of the payment, from another table: its values by insurance type, '' for the total."""
+
+    line: Line
+    values: Mapping[str, Any]
+
+
 def write_statement(
-    sheet: Sheet, heading: Heading, title: str, who: tuple[str, str], payment: pl.DataFrame
+    sheet: Sheet,
+    heading: Heading,
+    title: str,
+    who: tuple[str, str],
+    payment: pl.DataFrame,
+    more: Sequence[Added] = (),
 ) -> None:
     """The statement: lines downwards, insurance types and their total across. `payment` as from `signed`."""
     types = payment.select("insurance_type", "insurance_name").unique().sort("insurance_type").rows()
     columns = [(name, sums(payment.filter(pl.col("insurance_type") == code))) for code, name in types]
     columns.append(("合计", sums(payment)))
+    for (_, values), code in zip(columns, [*(code for code, _ in types), ""], strict=True):
+        values.update({one.line.name: one.values.get(code) for one in more})
     fields = [
         Field("no", "栏次", "index", 6),
         Field("item", "项目", "text", 28),
@@ -208,7 +223,7 @@ def write_statement(
     sheet.banner(title, heading.lines(*who), across=len(fields), right=3)
     sheet.header(fields, frozen=2)
     asked = ("", heading.kind, "points" if heading.by_points else "")
-    lines = [line for line in LINES if line.only in asked]
+    lines = [line for line in (*LINES, *(one.line for one in more)) if line.only in asked]
     numbers = {line.name: n for n, line in enumerate((one for one in lines if one.name), start=1)}
     for line in lines:
         said = worded(line.title, heading.kind)
@@ -216,7 +231,7 @@ def write_statement(
             blank: Cell = (None, "text")
             sheet.line([blank, (said, "text"), *[blank] * (len(fields) - 2)], "section")
             continue
-        how = line.how.format(**numbers) or None
+        how = worded(line.how.format(**numbers), heading.kind) or None
         cells: list[Cell] = [(numbers[line.name], "index"), (said, "text"), (how, "text")]
         cells += [(values[line.name], line.kind) for _, values in columns]
         sheet.line(cells, "total" if line.strong else "body")

@@ -24,7 +24,21 @@ from xlsxwriter.exceptions import FileCreateError
 from pipeline.words import worded, yuan_text
 from pipeline.write import appearing
 
-Kind = Literal["text", "prose", "index", "count", "money", "weight", "ratio", "day"]
+Kind = Literal[
+    "text",
+    "prose",
+    "index",
+    "count",
+    "money",
+    "weight",
+    "ratio",
+    "percent",
+    "permille",
+    "day",
+    "level",
+    "watch",
+    "alarm",
+]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]
 
@@ -44,8 +58,17 @@ _KINDS: dict[Kind, dict[str, Any]] = {
     "money": {"num_format": "#,##0.00"},
     "weight": {"num_format": "#,##0.0000"},
     "ratio": {"num_format": "0.00"},
+    "percent": {"num_format": "0.00%"},
+    "permille": {"num_format": "0.0%"},
     "day": {"num_format": "yyyy-mm-dd", "align": "center"},
+    "level": {"num_format": "@", "align": "center"},
+    "watch": {"num_format": "@", "align": "center", "bg_color": "#FFE699"},
+    "alarm": {"num_format": "@", "align": "center", "bg_color": "#F8CBAD", "bold": True},
 }
+LOUD: dict[str, Kind] = {
+    "预警": "watch",
+    "警戒": "alarm",
+}  # a level's colour says nothing that its word does not
 _ROLES: dict[Role, dict[str, Any]] = {
     "body": {},
     "total": {"bold": True, "bg_color": "#F2F2F2", "top": 2},
@@ -127,6 +150,8 @@ class Book:
         key = (kind, role)
         if key not in self._formats:
             look = {**_FONT, "border": 1, "border_color": "#A6A6A6", **_KINDS[kind], **_ROLES[role]}
+            if kind in LOUD.values():
+                look["bg_color"] = _KINDS[kind]["bg_color"]  # in a sum's row too
             self._formats[key] = self._book.add_format(look)
         return self._formats[key]
 
@@ -237,7 +262,8 @@ class Sheet:
 
     def line(self, cells: Sequence[Cell], role: Role = "body") -> None:
         """One row of (value, kind); money in fen."""
-        for column, (value, kind) in enumerate(cells):
+        for column, (value, told) in enumerate(cells):
+            kind = LOUD.get(value, told) if told == "level" else told
             shown = clean(value) if isinstance(value, str) else yuan(value) if kind == "money" else value
             self._put(column, shown, self._book.format(kind, role))
         self._row += 1

@@ -66,6 +66,13 @@ BREAKS: dict[str, list[tuple[str, str, str, int, int]]] = {
         ("scored", "SELECT * REPLACE (CASE case_id WHEN 'paid' THEN 815561 WHEN 'kept' THEN 621001 ELSE fund_fen END "
          "AS fund_fen) FROM true_table", "paid", 815_559, 815_561),
     ],
+    "indicators_tie": [
+        ("indicators", "SELECT * REPLACE (cases + 1 AS cases) FROM true_table WHERE hospital_id = 'H1'", "H1、310 的病例数", 1, 2),
+        ("indicators", "SELECT * FROM true_table WHERE hospital_id <> 'H1'", "H1、310 的医疗费", 900_000, 0),
+        # the region's fund so far is not its hospitals'
+        ("budget_pace", "SELECT '' AS hospital_id, '310' AS insurance_type, 5 AS fund_so_far_fen "
+         "UNION ALL SELECT 'H1', '310', 4", "全区、310 的基金", 4, 5),
+    ],
     "no_negative_standard": [
         ("scored", "SELECT * REPLACE (CASE WHEN case_id = 'kept' THEN -5 ELSE standard_fen END AS standard_fen) "
          "FROM true_table", "kept", 0, -5),

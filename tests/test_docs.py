@@ -22,7 +22,16 @@ from groupers.drg.engine import Grouper
 from groupers.drg.rulebook import load_rulebook
 from groupers.drg.rules import COMPARISONS, KINDS, NUMBERS, SUBJECTS, TEXTS
 from groupers.scheme import Choices, Manifest, seal
-from pipeline import errors, findings, pack, pack_paths, pack_pricing, pack_settlement, region_draft
+from pipeline import (
+    errors,
+    findings,
+    pack,
+    pack_pace,
+    pack_paths,
+    pack_pricing,
+    pack_settlement,
+    region_draft,
+)
 from pipeline.arrivals import CONTROL_COLUMNS
 from pipeline.budgets import COLUMNS as BUDGET_COLUMNS
 from pipeline.cli import app
@@ -157,7 +166,7 @@ def terms() -> list[list[str]]:
 
 # Symbols and names of DESIGN §3, §4, §6 and §7, and what a settlement officer asks for first.
 CORE = (
-    "CMI", "RIV", "CV", "DRG", "MDC", "ADRG", "MCC", "CC", "费用倍率",
+    "CMI", "费用消耗指数", "时间消耗指数", "序时进度", "RIV", "CV", "DRG", "MDC", "ADRG", "MCC", "CC", "费用倍率",
     "支付标准", "点数", "点值", "病种分值", "权重", "费率", "系数", "基础病组", "差额法",
     "基金分担", "排除表", "灰码", "主要诊断", "主要手术操作", "歧义组", "未入组", "入组", "低倍率病例",
     "高倍率病例", "退回", "暂挂", "提示", "冲销", "对账表", "结算期", "定价日期", "核定统筹基金",
@@ -226,7 +235,7 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
     told = quoted(page("docs/region.md"))
     models = [
         model
-        for module in (pack, pack_pricing, pack_paths, pack_settlement)
+        for module in (pack, pack_pace, pack_pricing, pack_paths, pack_settlement)
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]

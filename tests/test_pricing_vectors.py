@@ -23,6 +23,7 @@ from tests.reference.price_case import Printed
 PAYMENT = Path(__file__).parents[2] / "shared" / "facts" / "payment"
 ALIKE = ("一级", "二级", "三级")
 PRICING, DIP, SETTLEMENT, NEGOTIATION = "here", "tests/test_pricing_dip.py", "issue 5", "issue 6"
+INDICATORS = "tests/test_indicators.py"
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ OWNERS = {
     "P06": PRICING, "S04": PRICING,
     **dict.fromkeys((f"D0{number}" for number in range(1, 10)), DIP),
     **dict.fromkeys(("S01", "S05"), "tests/test_solve.py"),
-    **dict.fromkeys(("S02", "S03", "B01", "M01", "M02", "Q01", "K01"), SETTLEMENT),
+    **dict.fromkeys(("S02", "S03", "B01", "M01", "M02", "Q01"), SETTLEMENT),
+    "K01": INDICATORS,
     **dict.fromkeys(("W01", "W02"), NEGOTIATION),
 }  # fmt: skip
 
