@@ -240,8 +240,11 @@ def _failures(place: str) -> Iterator[None]:
         text = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
         if "append-only" in text:
             raise InputError(f"账本只许追加，不许改动：{place}；请用新的一笔更正") from error
+        if "full" in text:
+            raise InputError(
+                f"磁盘已满：写 {place} 时空间不足；已有成果未动，请清理磁盘后重新运行"
+            ) from error
         advice = {
-            "full": "磁盘已满，请清理后重试",
             "readonly": "没有写权限，请检查权限",
             "locked": "正被另一进程占用，请稍后再试",
         }

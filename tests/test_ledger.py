@@ -536,7 +536,7 @@ def test_what_fails_while_publishing_leaves_nothing(
         real(con, table, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr("pipeline.publish.insert", full)
-    with pytest.raises(InputError, match=r"账本写不进去：.*磁盘已满"):
+    with pytest.raises(InputError, match=r"磁盘已满：写 .*ledger.sqlite 时空间不足"):
         published.publish(run_id, recheck=False)
     assert published.file.read_bytes() == before
     assert [path.name for path in (published.home / "published").iterdir()] == ["2025-01-v1"]
