@@ -75,6 +75,39 @@ def publish(
         typer.echo("\n".join(publication_summary(done)))
 
 
+def clear(
+    region: RegionName,
+    year: Annotated[str, typer.Option("--year", help="清算年度，如 2025。")],
+    by: Annotated[str | None, typer.Option("--by", help="计算人姓名；不给则用系统用户名。")] = None,
+    budgets: Annotated[
+        list[str] | None,
+        typer.Option("--budget", help="试算：险种=年度预算（元），可多次，如 310=170000000。"),
+    ] = None,
+    clearing: Annotated[
+        Path | None, typer.Option("--clearing", help="试算：另一份清算办法（YAML，写法同 clearing 的一项）。")
+    ] = None,
+    out: Out = Path("out"),
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "3GiB",
+    ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """年度清算：由十二个月的发布算出各医院全年应得与清算额；给了 --budget、--clearing 只是试算。"""
+    from pipeline.clear_run import run_clearing
+    from pipeline.clear_trial import trial_of
+    from pipeline.progress import stages
+    from pipeline.region import load_region
+    from pipeline.summary import clearing_summary
+
+    pack = load_region(region)
+    trial = trial_of(budgets or [], clearing)
+    with stages(quiet=as_json) as tick:
+        done = run_clearing(pack, year, out, by, trial, memory, tick, ledger_url)
+    if as_json:
+        print_json({"folder": str(done.folder), "fresh": done.fresh, "trial": done.trial, **done.manifest})
+    else:
+        typer.echo("\n".join(clearing_summary(done)))
+
+
 def rerun(
     region: RegionName,
     first: Annotated[str, typer.Option("--from", help="从哪个月，如 2025-01。")],
@@ -158,5 +191,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Put the commands at the top level."""
-    for command in (confirm, recheck, publish, rerun, runs, show, verify):
+    for command in (confirm, recheck, publish, clear, rerun, runs, show, verify):
         app.command()(command)

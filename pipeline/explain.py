@@ -12,7 +12,7 @@ import duckdb
 
 from groupers.codes import CodeTables, load_code_tables
 from pipeline.errors import InputError, UsageMistake
-from pipeline.explain_price import pricing
+from pipeline.explain_price import pricing, review
 from pipeline.query import engine, parquet_view, rows
 from pipeline.words import DOOR_NAMES, PAID_DOORS, yuan_text
 
@@ -72,6 +72,8 @@ def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
     with _readable(folder), engine(folder.parent) as con:
         known = {name: _rows(con, folder, name, payment["input_row"]) for name in TABLES}
         known["rules_used"] = _rules(con, folder, known["scored"])
+        if (folder / "review_outcome.parquet").is_file():  # no decision, no file
+            known["review_outcome"] = _rows(con, folder, "review_outcome", payment["input_row"])
     lines = [f"病例 {payment['case_id']}，批次 {folder.name}，结果：{PAID_DOORS[payment['door']]}"]
     lines += [
         f"  [{DOOR_NAMES[found['severity']]}] {found['message']}（{found['code']}）"
@@ -92,6 +94,8 @@ def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
         lines += ["", "二、分组", f"冲销记录：不分组，按原记录 {case['reverses']} 的结果反号。"]
     if known["scored"]:
         lines += ["", "三、定价", *pricing(known["scored"][0], known["rules_used"])]
+    if known.get("review_outcome"):
+        lines += ["", "四、特例单议", *review(known["review_outcome"][0])]
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.words import CLASS_NAMES, FAMILY_NAMES, yuan_text
+from pipeline.words import CLASS_NAMES, DECISION_NAMES, FAMILY_NAMES, OUTCOME_NAMES, yuan_text
 
 OF_WHOM = {"case": "本例", "group": "同险种同病组", "hospital": "同险种本院", "region": "同险种全区"}
 ONE = 10_000  # factors of a rule are in ten-thousandths
@@ -37,6 +37,24 @@ def pricing(scored: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
             f" = {yuan_text(scored['standard_fen'])} 元"
         )
     return [*lines, _fund(scored, rule)]
+
+
+def review(outcome: dict[str, Any]) -> list[str]:
+    """Lines for a row of review_outcome: who decided what and why, and what it did to the price."""
+    document = f"，文书 {outcome['document']}" if outcome["document"] else ""
+    lines = [
+        f"  决定：{DECISION_NAMES[outcome['decision']]}（评议人 {outcome['reviewer']}，{outcome['decided_on']}{document}）",
+        f"  理由：{outcome['reason']}",
+        f"  符合的申请条件：{outcome['reasons'] or ('该病组须逐例评议' if outcome['held'] else '无')}",
+        f"  结果：{OUTCOME_NAMES[outcome['outcome']]}",
+    ]
+    if outcome["place"] is not None:
+        lines[-1] += f"（第 {outcome['place']} 例，限额 {outcome['quota']} 例）"
+    if outcome["outcome"] == "applied":
+        before = outcome["standard_before_fen"]
+        was = "待单议，未定价" if before is None else f"{yuan_text(before)} 元"
+        lines.append(f"  支付标准：{was} → {yuan_text(outcome['standard_after_fen'])} 元")
+    return lines
 
 
 def _numbers(scored: dict[str, Any], by_points: bool) -> str:
@@ -91,9 +109,8 @@ def _formula(scored: dict[str, Any], rule: dict[str, Any]) -> str:
     if rule["fee_e4"]:
         parts.append(_times(rule["fee_e4"], fee))
     if rule["of_item"]:
-        parts.append(
-            "定额" if rule["family"] == "fixed_amount" else f"床日标准（{max(1, scored['stay_days'])} 天）"
-        )
+        named = {"fixed_amount": "定额", "special_adjusted": "评议核定的支付标准"}
+        parts.append(named.get(rule["family"], f"床日标准（{max(1, scored['stay_days'])} 天）"))
     return " + ".join(parts) or "0"
 
 
@@ -135,5 +152,7 @@ def _e4(number: int, trim: bool = True) -> str:
 
 
 def _plain(number: Any) -> str:
+    if number is None:  # a printed standard that a group paid by item does not have
+        return "—"
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

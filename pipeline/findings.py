@@ -103,6 +103,7 @@ ALL: tuple[Finding, ...] = (
     _warn("late_discharge", "settlement_date", "迟到的记录", "日期 {} 所属月份已发布，转入本期结算"),
     _warn("settled_before_discharge", "settlement_date", "先结算后出院", "结算日期早于出院日期：{}；请核对"),
     _warn("unknown_discharge_way", "discharge_way", "离院方式不认识", "离院方式应为 1 2 3 4 5 9，实为 {}；请核对"),
+    _warn("review_over_quota", "case_id", "特例单议超限额", "评议同意，但超过特例单议限额，仍按原标准结算：{}"),
     _warn("unknown_place", "place", "就医地不认识", "就医地类别应为 local、province、country，实为 {}；请核对"),
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.decide import Review
 from pipeline.deliver import deliver, heading
 from pipeline.identity import Identity
 from pipeline.query import parquet_view
@@ -25,7 +26,7 @@ Tick = Callable[[str, int, int], None]  # stage, done, of how many
 
 @dataclass(frozen=True)
 class Month:
-    """One run of one period: what it is made by, and what earlier publications mean for it."""
+    """One run of one period: what it is made by, what earlier publications mean for it, the decisions that it meets."""
 
     region: Region
     schemes: Mapping[str, Scheme]
@@ -33,6 +34,7 @@ class Month:
     identity: Identity
     stands: Standing
     tick: Tick
+    review: Review
 
     @property
     def last(self) -> dt.date:

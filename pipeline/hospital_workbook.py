@@ -17,9 +17,10 @@ from pipeline.workbook import Book, Field, Sheet, fitted, open_book
 LISTED = 5_000  # DESIGN §9: at most so many exceptions of a kind on a sheet
 EXCEPTIONS = {
     "高倍率": "high", "低倍率": "low", "未入组": "ungrouped", "歧义": "ambiguous", "单列病组": "special",
-    "不按病种付费": "excluded",
+    "不按病种付费": "excluded", "特例单议": "special_review",
 }  # fmt: skip
 NOT_OF_KIND = {"drg": "excluded", "dip": "ambiguous"}  # what a kind of scheme never yields
+OCCASIONAL = ("special_review",)  # no sheet where there is no case
 PRICE_CLASSES = {"normal": "正常", "reversal": "冲销"} | {kind: name for name, kind in EXCEPTIONS.items()}
 DOORS = {"refused": "退回", "held": "暂挂"}
 
@@ -106,9 +107,9 @@ def write_hospital_workbook(
         )
         write_groups(book, heading, who[0], groups)
         for title, kind in EXCEPTIONS.items():
-            if kind == NOT_OF_KIND[heading.kind]:
-                continue
             of_kind = exceptions.filter(pl.col("price_class") == kind)
+            if kind == NOT_OF_KIND[heading.kind] or (kind in OCCASIONAL and not of_kind.height):
+                continue
             title = worded(title, heading.kind)
             _write_cases(book.sheet(title), heading, f"{who[0]}　{title}病例", of_kind, names, case_csv)
         _write_returns(book.sheet("退回清单"), heading, who[0], rejected, rejected_csv)

@@ -38,7 +38,8 @@ def identify(
     control_totals: Path | None,
     standing: str = "",
 ) -> Identity:
-    """Hash everything that a run is made from; `standing`: the hash of what earlier publications mean for it."""
+    """Hash everything that a run is made from; `standing`: the hashes of what earlier publications mean for it and
+    of the decisions that it meets."""
     files = list(source.files) + ([control_totals] if control_totals and control_totals.is_file() else [])
     inputs = tuple((file.name, sha256_of(file)) for file in files)
     codes = load_code_tables().sha256  # they map and judge codes, so they decide groups

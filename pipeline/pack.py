@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
+from pipeline.pack_clearing import ClearingEntry
 from pipeline.pack_pace import PaceEntry
 from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
 from pipeline.pack_pricing import (
@@ -42,6 +43,7 @@ OPTIONAL = (
     "separate_items",
     "review",
     "pace",
+    "clearing",
 )  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
@@ -145,6 +147,7 @@ class Pack(Closed):
     settlement: list[SettlementEntry] = []
     review: list[ReviewEntry] = []
     pace: list[PaceEntry] = []
+    clearing: list[ClearingEntry] = []
     to_supply: list[Supply | Blank] = []
 
     @property

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.pack_paths import SpecialRule, Treatment
-from pipeline.price_rules import Rule, amount_of_treatment
+from pipeline.price_rules import ONE, Amount, Rule, amount_of_treatment
 from pipeline.terms import RULE_UNIT, Terms, scaled
 
 
@@ -21,6 +21,14 @@ def special_paths(terms: Terms) -> dict[Rule, Treatment]:
         amount = amount_of_treatment(rule, terms.ratio.reference)
         found[Rule(_special_path(rule.name), "special", amount)] = rule
     return found
+
+
+def decision_rules() -> tuple[Rule, ...]:
+    """The rules by which approved special cases (特例单议) are paid; no group leads to them, only a decision does."""
+    by_item, given = Amount("special_by_item", of_fee=ONE), Amount("special_adjusted", of_item=True)
+    return Rule("decision/by_item", "special_review", by_item), Rule(
+        "decision/adjusted", "special_review", given
+    )
 
 
 def special_rows(terms: Terms) -> Iterator[dict[str, object]]:

@@ -27,7 +27,7 @@ from pipeline.price_rules import (
     weight_band,
 )
 from pipeline.price_schemas import SCHEMAS
-from pipeline.price_special import special_paths, special_rows
+from pipeline.price_special import decision_rules, special_paths, special_rows
 from pipeline.region import Hospital
 from pipeline.schemes import Scheme
 from pipeline.terms import RULE_UNIT, Terms, scaled
@@ -235,7 +235,7 @@ def _terms_row(one: Terms, units: Units) -> dict[str, object]:
 
 
 def _rule_rows(one: Terms, levels: Sequence[str]) -> Iterator[dict[str, object]]:
-    rules = [*rules_of(one.ratio, one.off_path, levels), *special_paths(one)]
+    rules = [*rules_of(one.ratio, one.off_path, levels), *special_paths(one), *decision_rules()]
     if one.base_groups.amounts:
         rules.append(Rule("base", "special", Amount("fixed_amount", of_item=True)))
     for rule in rules:

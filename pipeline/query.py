@@ -28,11 +28,11 @@ def statement(name: str) -> str:
     return (package_files("pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def audit_names() -> list[str]:
-    """Names of the laws: files of `pipeline/sql/audit/`."""
-    folder = package_files("pipeline") / "sql" / "audit"
+def audit_names(area: str = "audit") -> list[str]:
+    """Names of the laws: files of `pipeline/sql/<area>/`."""
+    folder = package_files("pipeline") / "sql" / area
     return sorted(
-        f"audit/{file.name.removesuffix('.sql')}" for file in folder.iterdir() if file.name.endswith(".sql")
+        f"{area}/{file.name.removesuffix('.sql')}" for file in folder.iterdir() if file.name.endswith(".sql")
     )
 
 
@@ -112,10 +112,10 @@ def store(con: duckdb.DuckDBPyConnection, name: str, path: Path, **parameters: S
     parquet_view(con, name.rsplit("/", 1)[-1], [path])
 
 
-def audit(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Prove every law. Raises AuditBroken with both numbers and the difference; returns the laws proved."""
+def audit(con: duckdb.DuckDBPyConnection, names: Sequence[str] | None = None) -> list[str]:
+    """Prove the laws, the month's unless named. Raises AuditBroken with both numbers and the difference."""
     proved = []
-    for name in audit_names():
+    for name in audit_names() if names is None else names:
         broken = _relation(con, name, {}).limit(1).fetchall()
         title = statement(name).splitlines()[0].removeprefix("-- ").strip()
         if broken:

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.assessments import Assessment, read_assessments
 from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
 from pipeline.entries import Dated
 from pipeline.errors import ConfigurationError
@@ -44,6 +45,7 @@ class Region:
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
     budgets: tuple[Budget, ...]  # every version, in the order of the file
     hospital_budgets: tuple[HospitalBudget, ...]
+    assessments: tuple[Assessment, ...]  # of the years' clearing (年度清算)
     sha256: str
 
 
@@ -87,7 +89,7 @@ def load_region(name: str, root: Path | None = None) -> Region:
         read_hospital_budgets(
             folder / HOSPITAL_BUDGETS_FILE, {hospital.hospital_id for hospital in hospitals}, pack.insurance_types
         ),
-        _folder_hash(folder),
+        read_assessments(folder / "assessments.csv", hospitals, list(pack.insurance_types)), _folder_hash(folder),
     )  # fmt: skip
 
 
@@ -133,20 +135,26 @@ _ExactLoader.add_constructor("tag:yaml.org,2002:timestamp", _day)
 _ExactLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def _parse(path: Path) -> Pack:
+def read_yaml(path: Path) -> Any:
+    """A file of parameters with exact decimals. Raises ConfigurationError naming line and fault."""
     try:
         # The loader is a SafeLoader; only the reading of numbers differs.
-        return Pack.model_validate(yaml.load(path.read_text(encoding="utf-8"), _ExactLoader))
-    except ValidationError as error:
-        raise ConfigurationError(
-            f"地区参数有误：{path}，{_first_mistake(error)}；请对照 docs/region.md 更正"
-        ) from error
+        return yaml.load(path.read_text(encoding="utf-8"), _ExactLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         detail = (f"第 {mark.line + 1} 行：" if mark else "") + str(
             getattr(error, "problem", None) or type(error).__name__
         )
         raise ConfigurationError(f"地区参数读不出来：{path}（{detail}）；请检查文件格式") from error
+
+
+def _parse(path: Path) -> Pack:
+    try:
+        return Pack.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"地区参数有误：{path}，{first_mistake(error)}；请对照 docs/region.md 更正"
+        ) from error
 
 
 # What pydantic says in English, by its error type; `{}` takes the limit.
@@ -167,7 +175,8 @@ WAY = re.compile(
 _LIMITS = ("gt", "ge", "le", "decimal_places", "min_length", "expected")
 
 
-def _first_mistake(error: ValidationError) -> str:
+def first_mistake(error: ValidationError) -> str:
+    """The first thing that is wrong, in Chinese: the key, why, and what was found."""
     found_all = error.errors()
     # A mistyped key is both unknown and missing: the unknown one says what was typed.
     # Where a key takes a number or a table, the way that was not meant complains about the kind of value.

@@ -8,6 +8,7 @@ from decimal import Decimal
 from groupers.dip.ties import undecided, undecided_count
 from pipeline.budgets import BUDGETS_FILE
 from pipeline.catalogue_check import check_catalogue, rows_without_score
+from pipeline.clearing_check import check_clearing
 from pipeline.errors import ConfigurationError
 from pipeline.path_check import check_paths
 from pipeline.price_bounds import MOST_HUGEINT, largest_product, largest_result_fits
@@ -33,7 +34,7 @@ def check_region(
 
     `waiting`: what a draft does not have yet; the checks that need it are left out.
     """
-    problems: list[Problem] = []
+    problems: list[Problem] = [*check_clearing(region)]
     for one in terms:
         scheme = schemes[one.scheme.key]
         if not waiting & {"weights", "off_path"}:

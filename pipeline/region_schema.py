@@ -19,7 +19,7 @@ TITLES = {
     "standards": "公布的支付标准", "coefficients": "系数", "base_groups": "基础病组", "ratio": "高低倍率",
     "off_path": "不走正常计价的病例", "scope": "纳入范围", "special_rules": "特殊情形", "bed_day": "床日",
     "separate_items": "除外支付", "fund_share": "从支付标准到统筹基金", "settlement": "月度结算", "review": "特例单议",
-    "to_supply": "草稿：本市还要补的",
+    "clearing": "年度清算", "to_supply": "草稿：本市还要补的",
     "from": "从哪天起（含当天）", "to": "到哪天止（含当天）", "source": "出处：文件名、文号或条款", "unverified": "未核实：来历与疑问",
     "threshold": "界限 K，倍数", "inclusive": "正好等于界限的算不算", "family": "怎样付", "weight_le": "权重不超过",
     "reference": "参照标准", "low": "低倍率", "high": "高倍率", "beyond": "极高倍率", "treatment": "怎样付",
@@ -28,6 +28,7 @@ TITLES = {
     "fee_over_standard_gt": "费用超过支付标准多少倍可申请",
     "fee_ge_yuan": "费用满多少元可申请", "new_tech": "用了新药新耗材可申请", "ward_transfers_ge": "转科满多少次可申请",
     "pace": "预算进度（序时进度）", "watch_over": "超过序时进度多少为预警", "alarm_over": "超过序时进度多少为警戒",
+    "bands": "结余留用、合理超支分担", "bands_measure": "F 与 S 各是什么",
     "prepay_ratio": "预拨比例", "deposit_rate": "质量保证金比例",
 }  # fmt: skip
 

@@ -21,6 +21,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.decide import review_of
+from pipeline.decisions import load_decisions
 from pipeline.earlier import HELD, Earlier, register_earlier
 from pipeline.errors import ConfigurationError, UsageMistake
 from pipeline.findings import FINDINGS_SCHEMA, messages
@@ -36,7 +38,7 @@ from pipeline.runfolder import finished, ground_sha, log_run, occupied, point_to
 from pipeline.schemes import Scheme
 from pipeline.score import register_prices, score
 from pipeline.settle import settlement_on
-from pipeline.standing import Published, Standing, current_publications, results, run_folder, standing
+from pipeline.standing import Published, current_publications, results, run_folder, standing
 from pipeline.terms import Terms
 from pipeline.write import appearing
 from pipeline.yardstick import period_days
@@ -81,7 +83,12 @@ def rerun_month(
         manifest = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
         _stop_unless_same_ground(region, schemes, manifest, period)
         stands = standing(ledger, period, out)
-        month = Month(region, schemes, period, _identity(region, manifest, current, stands), stands, tick)
+        published = [run_folder(out, name, one) for one in stands.others]
+        review = review_of(
+            region, load_decisions(out / name), None, [base / "case_payment.parquet"], published
+        )
+        identity = _identity(region, manifest, current, stands.sha256 + review.sha256)
+        month = Month(region, schemes, period, identity, stands, tick, review)
         folder = base.parent / month.identity.run
         fresh = not finished(folder)
         made = _compute(month, terms, base, out, memory_limit) if fresh else prove_finished(folder)
@@ -115,9 +122,9 @@ def _stop_unless_same_ground(
         )
 
 
-def _identity(region: Region, manifest: Mapping[str, Any], base: Published, stands: Standing) -> Identity:
-    """A rerun is named by the run it starts from, the pack, the code and what stands now."""
-    parts = ["rerun", base.manifest_sha256, region.sha256, code_version(), base.period, stands.sha256]
+def _identity(region: Region, manifest: Mapping[str, Any], base: Published, standing: str) -> Identity:
+    """A rerun is named by the run it starts from, the pack, the code, what stands now and the decisions it meets."""
+    parts = ["rerun", base.manifest_sha256, region.sha256, code_version(), base.period, standing]
     run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
     inputs = tuple((one["name"], one["sha256"]) for one in manifest["inputs"])
     schemes = tuple((f"{one['name']}@{one['in_force_from']}", one["sha256"]) for one in manifest["schemes"])
@@ -141,7 +148,7 @@ def _compute(
         _take_stored(con, base, beside)
         register_prices(con, region, terms, month.schemes)
         month.tick("score", 0, 1)
-        late = score(con, region.pack.kind, beside)
+        late = score(con, region.pack.kind, beside, month.review)
         _write_findings(con, late, beside / "findings.parquet")
         laws = settle_month(con, month, beside)
         store(con, "rerun/held", beside / HELD, period=month.period)

@@ -18,6 +18,8 @@ from groupers.drg.engine import Grouper
 from groupers.scheme import data_root
 from pipeline.arrivals import compare_control_totals, find_repeats, register_input
 from pipeline.case_csv import findings_csv
+from pipeline.decide import review_of
+from pipeline.decisions import load_decisions
 from pipeline.earlier import HELD, Earlier, find_paid, offer_again, register_earlier
 from pipeline.finish import Month, Tick, settle_month, write_month
 from pipeline.group import group_with_evidence
@@ -82,11 +84,18 @@ def run_month(
     ):
         started = now()
         stands = standing(ledger, period, out)
-        identity = identify(source, region, schemes, period, control_totals, stands.sha256)
+        published = {one.run_id: run_folder(out, name, one) for one in stands.others}
+        offered = [
+            folder / HELD
+            for run, folder in published.items()
+            if run == stands.held_from and (folder / HELD).is_file()
+        ]
+        review = review_of(region, load_decisions(out / name), source, offered, list(published.values()))
+        identity = identify(source, region, schemes, period, control_totals, stands.sha256 + review.sha256)
         folder = out / name / period / identity.run
         fresh = not finished(folder)
         if fresh:
-            month = Month(region, schemes, period, identity, stands, tick)
+            month = Month(region, schemes, period, identity, stands, tick, review)
             manifest = _compute(month, terms, source, out, control_totals, memory_limit)
         else:
             manifest = prove_finished(folder)
@@ -128,7 +137,7 @@ def _compute(
                 parquet_view(con, table_name, [path])
             register_prices(con, region, terms, month.schemes)
             month.tick("score", 0, 1)
-            writers.findings(score(con, region.pack.kind, beside))
+            writers.findings(score(con, region.pack.kind, beside, month.review))
         laws = settle_month(con, month, beside)
         store(con, "held", beside / HELD, period=month.period)
         return write_month(con, month, laws, beside, Path(spill))

@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from pipeline.decide import Review, decide, over_quota, store_outcome
 from pipeline.findings import FINDINGS_SCHEMA, messages
 from pipeline.price_tables import price_tables
 from pipeline.query import drop, keep, statement, store, table, view
@@ -65,11 +66,13 @@ def _names(key: str, names: Mapping[str, str]) -> pa.Table:
     )
 
 
-def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
-    """Price `validated` ⋈ `grouped`, which a scheme of this kind (drg | dip) has made.
+def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Review | None = None) -> pa.Table:
+    """Price `validated` ⋈ `grouped`, which a scheme of this kind (drg | dip) has made, and apply decisions.
 
-    Writes scored.parquet and rules_used.parquet; returns the findings of cases that lost their way.
+    Writes scored.parquet, rules_used.parquet and, with decisions, review_outcome.parquet and review_quota.parquet;
+    returns the findings of cases that lost their way or their place in the quota.
     """
+    review = review or Review()
     view(con, f"{kind}/placed")
     few_valued(con)
     keep(con, "days")
@@ -78,21 +81,25 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path) -> pa.Table:
     divert(con)
     view(con, "ruled")
     keep(con, "priced")
+    decide(con, review)
     keep(con, "reversed")
     keep(con, "fund_shares")
     view(con, "funded")
     store(con, "scored", folder / "scored.parquet")
     store(con, "rules_used", folder / "rules_used.parquet")
-    late = late_findings(table(con, "late_findings"))
-    doors = pl.DataFrame(late).select("input_row", "severity", "code")
+    store_outcome(con, review, folder)
+    late = late_findings(table(con, "late_findings"), over_quota(con, review))
+    doors = pl.DataFrame(late).filter(pl.col("severity") != "warn").select("input_row", "severity", "code")
     con.register("late_doors", doors.to_arrow())
     drop(con, "priced")
     return late
 
 
-def late_findings(found: pa.Table) -> pa.Table:
-    """FINDINGS_SCHEMA rows from the statement of the same name."""
+def late_findings(found: pa.Table, more: pa.Table | None = None) -> pa.Table:
+    """FINDINGS_SCHEMA rows from the statement of the same name, and `more` of the same shape."""
     frame = pl.DataFrame(found)
+    if more is not None:
+        frame = pl.concat([frame, pl.DataFrame(more)], how="vertical_relaxed")
     parts = [messages(str(code[0]), part) for code, part in frame.group_by("code", maintain_order=True)]
     if not parts:
         return FINDINGS_SCHEMA.empty_table()

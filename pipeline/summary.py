@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from pipeline.clear_run import Cleared
 from pipeline.findings import BY_CODE
 from pipeline.publish import Publication
 from pipeline.words import DOOR_NAMES, yuan_text
@@ -65,6 +66,23 @@ def publication_summary(done: Publication) -> list[str]:
     return [
         f"已发布 {head}：应付 {yuan_text(done.paid_fen)} 元，最迟 {done.due_on} 拨付",
         f"拨付清单：{done.folder / 'payments.xlsx'}",
+    ]
+
+
+def clearing_summary(done: Cleared) -> list[str]:
+    """Counts and money of a cleared year, and where its files are."""
+    totals, manifest = done.manifest["totals"], done.manifest
+    again = "" if done.fresh else "（同样的输入已有成果，核对无误，未重复计算）"
+    return [
+        f"{manifest['title']} {manifest['period']} 年度{'试算，不作拨付依据' if done.trial else '清算'}，"
+        f"批次 {manifest['run']}{again}",
+        f"全年病例 {totals['cases']:,}（冲销计 −1），医疗费 {yuan_text(totals['total_fee_fen'])} 元，"
+        f"支付标准 {yuan_text(totals['standard_fen'])} 元",
+        f"清算基金 {yuan_text(totals['fund_fen'])} 元，应得总额 {yuan_text(totals['entitlement_fen'])} 元，"
+        f"清算额合计 {yuan_text(totals['payable_fen'])} 元（正数应拨，负数应退）",
+        f"核对 {len(manifest['audits'])} 项全部相符",
+        f"年度清算表：{done.folder / 'region.xlsx'}",
+        f"各医院清算单与病例：{done.folder / 'hospitals'}",
     ]
 
 

@@ -10,13 +10,19 @@ FAMILY_NAMES = {
     "linear_add": "超额加点", "deduct": "扣减基数折点", "deviation": "偏差折算", "deviation_excess": "偏差超额",
     "share_of_benchmark": "按费用折分", "affine": "分段折算", "fixed_amount": "定额", "bed_day": "按床日",
     "table_weight": "按表列权重", "fixed_weight": "按固定权重", "share_of_fee": "按费用比例", "by_item": "按项目",
+    "special_by_item": "特例单议按项目", "special_adjusted": "特例单议核定",
+}  # fmt: skip
+
+DECISION_NAMES = {"by_item": "按项目", "adjusted": "调整", "rejected": "不予"}
+OUTCOME_NAMES = {
+    "applied": "按决定执行", "refused_quota": "超限额，未执行", "rejected": "不予单议", "case_not_found": "本期没有可执行的病例",
 }  # fmt: skip
 
 # What the words of the tables are called where cases are paid by disease and score.
 DIP_WORDS = {"病例组合指数（CMI）": "例均分值", "病组": "病种", "权重": "分值", "费率": "点值"}
 CLASS_NAMES = {
     "low": "低倍率", "high": "高倍率", "normal": "正常", "ungrouped": "未入组", "ambiguous": "歧义组",
-    "special": "单列病组", "excluded": "不按病种付费",
+    "special": "单列病组", "excluded": "不按病种付费", "special_review": "特例单议",
 }  # fmt: skip
 
 

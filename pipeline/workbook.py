@@ -38,6 +38,8 @@ Kind = Literal[
     "level",
     "watch",
     "alarm",
+    "value",
+    "share",
 ]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]
@@ -57,6 +59,8 @@ _KINDS: dict[Kind, dict[str, Any]] = {
     "count": {"num_format": "#,##0"},
     "money": {"num_format": "#,##0.00"},
     "weight": {"num_format": "#,##0.0000"},
+    "value": {"num_format": "#,##0.000000"},
+    "share": {"num_format": "0.000000000000"},
     "ratio": {"num_format": "0.00"},
     "percent": {"num_format": "0.00%"},
     "permille": {"num_format": "0.0%"},
@@ -259,6 +263,12 @@ class Sheet:
             for column, (values, shape) in enumerate(columns):
                 self._put(column, values[index], shape)
             self._row += 1
+
+    def choices(self, column: int, height: int, allowed: Sequence[str]) -> None:
+        """Offer these texts, and an empty cell, in a column of the next `height` rows."""
+        if height:
+            offer = {"validate": "list", "source": list(allowed), "error_title": "请从列表中选"}
+            self._page.data_validation(self._row, column, self._row + height - 1, column, offer)
 
     def line(self, cells: Sequence[Cell], role: Role = "body") -> None:
         """One row of (value, kind); money in fen."""

@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from groupers.scheme import Manifest
+from pipeline.decide import Review
 from pipeline.match import EVIDENCE_SCHEMA as MATCHED_SCHEMA
 from pipeline.query import engine
 from pipeline.region import Region, load_region
@@ -126,6 +127,8 @@ class Case:
     care_type: str | None = None
     place: str | None = "local"
     tcm_fee_fen: int | None = None
+    new_tech_flag: bool | None = None
+    ward_transfers: int | None = None
     separate_items_fen: int | None = None
     ownpay_fee_fen: int = 0
     overlimit_fee_fen: int = 0
@@ -227,10 +230,11 @@ def priced(
     ungrouped_days: bool = False,
     scores: Mapping[str, str] | None = None,
     printed: Printed = NOTHING_PRINTED,
+    review: Review | None = None,
 ) -> Iterator[Priced]:
     """Price cases with the run's SQL. With `ungrouped_days`, cases before 2025 have no group, as in a run.
 
-    By DIP, `scores` and `printed` are those of the catalogue.
+    By DIP, `scores` and `printed` are those of the catalogue. `review`: the decisions that the run meets.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kind = region.pack.kind
@@ -240,7 +244,7 @@ def priced(
         kinds = KINDS | dict.fromkeys(scores or {}, "grouped") | {case.drg: case.status for case in cases}
         scheme = scheme_of(kinds, kind, scores, printed)
         register_prices(con, region, terms, {entry.key: scheme for entry in region.pack.scheme})
-        late = score(con, kind, folder).to_pylist()
+        late = score(con, kind, folder, review).to_pylist()
         yield Priced(con, region, folder, late)
 
 

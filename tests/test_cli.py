@@ -82,7 +82,7 @@ def test_shell_completion_script(shell: str, mark: str) -> None:
 def test_completion_names_the_commands() -> None:
     done = subprocess.run(
         COMMAND, cwd=ROOT, capture_output=True, text=True, timeout=60,
-        env=environment(_DRGDIP_COMPLETE="complete_bash", COMP_WORDS="drgdip reg", COMP_CWORD="1"),
+        env=environment(_DRGDIP_COMPLETE="complete_bash", COMP_WORDS="drgdip regi", COMP_CWORD="1"),
     )  # fmt: skip
     assert done.stdout.split() == ["regions"], done
 

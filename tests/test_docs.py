@@ -26,6 +26,7 @@ from pipeline import (
     errors,
     findings,
     pack,
+    pack_clearing,
     pack_pace,
     pack_paths,
     pack_pricing,
@@ -118,7 +119,8 @@ def test_every_command_is_named_and_every_example_is_a_command(name: str) -> Non
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     shown = set(
         re.findall(
-            r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|areas|new|schema|dip-catalogue|point-value)\b)?)",
+            r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|areas|new|schema|dip-catalogue|point-value"
+            r"|(?<=review )(?:export|notice))\b)?)",
             blocks,
             re.MULTILINE,
         )
@@ -235,7 +237,7 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
     told = quoted(page("docs/region.md"))
     models = [
         model
-        for module in (pack, pack_pace, pack_pricing, pack_paths, pack_settlement)
+        for module in (pack, pack_clearing, pack_pace, pack_pricing, pack_paths, pack_settlement)
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]

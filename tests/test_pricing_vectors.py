@@ -162,7 +162,8 @@ OWNERS = {
     "P06": PRICING, "S04": PRICING,
     **dict.fromkeys((f"D0{number}" for number in range(1, 10)), DIP),
     **dict.fromkeys(("S01", "S05"), "tests/test_solve.py"),
-    **dict.fromkeys(("S02", "S03", "B01", "M01", "M02", "Q01"), SETTLEMENT),
+    **dict.fromkeys(("S02", "B01"), "tests/test_clear.py"), "S03": "tests/test_settle.py",
+    **dict.fromkeys(("M01", "M02", "Q01"), SETTLEMENT),
     "K01": INDICATORS,
     **dict.fromkeys(("W01", "W02"), NEGOTIATION),
 }  # fmt: skip

@@ -89,6 +89,7 @@ DIP_ALONE = {
     "separate_over_total",
     "out_of_scope",
     "case_review",
+    "review_over_quota",
 }
 
 

@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
@@ -20,19 +21,25 @@ BYTES_AT_MOST = 64 * 1024**2
 UNPACKED_AT_MOST = 1024**3
 ROWS_AT_MOST = 200_000
 COLUMNS_AT_MOST = 2_000
+EXACT_IN_EXCEL = 10**15
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_Places = dict[int, set[int]]  # row → columns
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # how a CSV keeps Excel from eating zeros: ="03.3101"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a sheet: its number as Excel shows it, its cells as text, and the cells that are formulas."""
+    """One row of a sheet: its number as Excel shows it, its cells as text, and the cells that are formulas.
+
+    `rounded`: cells with a number of more digits than Excel keeps, such as an id that was not typed as text.
+    """
 
     number: int
     cells: tuple[str, ...]
     formulas: frozenset[int] = frozenset()
+    rounded: frozenset[int] = frozenset()
 
     @property
     def is_blank(self) -> bool:
@@ -121,7 +128,7 @@ def _workbook(file: Path) -> list[Sheet]:
                 )
             reader = fastexcel.read_excel(str(file))
             return [
-                _sheet(file, reader, title, *_formulas(archive, part))
+                _sheet(file, reader, title, *_marked(archive, part))
                 for title, part in _parts(archive)
                 if title in reader.sheet_names
             ]
@@ -133,7 +140,7 @@ def _workbook(file: Path) -> list[Sheet]:
         ) from error
 
 
-def _sheet(file: Path, reader: object, title: str, formulas: dict[int, set[int]], first: int) -> Sheet:
+def _sheet(file: Path, reader: object, title: str, formulas: _Places, rounded: _Places, first: int) -> Sheet:
     # Rows count from the top of the sheet (skip_rows=0), columns from the first that is used.
     loaded = reader.load_sheet(title, header_row=None, skip_rows=0, dtypes="string")  # type: ignore[attr-defined]
     _check_size(file, loaded.height, loaded.width)
@@ -142,6 +149,7 @@ def _sheet(file: Path, reader: object, title: str, formulas: dict[int, set[int]]
             number,
             tuple(cell or "" for cell in cells),
             frozenset(column - first for column in formulas.get(number, ())),
+            frozenset(column - first for column in rounded.get(number, ())),
         )
         for number, cells in enumerate(loaded.to_polars().iter_rows(), start=1)
     ]
@@ -160,9 +168,13 @@ def _parts(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
             yield sheet.get("name", ""), str(inside)
 
 
-def _formulas(archive: zipfile.ZipFile, part: str) -> tuple[dict[int, set[int]], int]:
-    """Columns of the formulas in every row, and the first column that holds anything; all count from 1 and 0."""
-    found: dict[int, set[int]] = {}
+def _marked(archive: zipfile.ZipFile, part: str) -> tuple[_Places, _Places, int]:
+    """Columns of the formulas and of the rounded numbers in every row, and the first column that holds anything.
+
+    Rows count from 1, columns from 0.
+    """
+    found: _Places = {}
+    rounded: _Places = {}
     first = COLUMNS_AT_MOST * 10
     row_number, column = 0, -1
     with archive.open(part) as stream:
@@ -177,9 +189,19 @@ def _formulas(archive: zipfile.ZipFile, part: str) -> tuple[dict[int, set[int]],
                 column = _column(place) if place else column + 1
                 if element.find(f"{_MAIN}f") is not None:
                     found.setdefault(row_number, set()).add(column)
+                if element.get("t", "n") == "n" and _is_rounded(element.findtext(f"{_MAIN}v")):
+                    rounded.setdefault(row_number, set()).add(column)
                 if element.find(f"{_MAIN}v") is not None or element.find(f"{_MAIN}is") is not None:
                     first = min(first, column)
-    return found, first
+    return found, rounded, first
+
+
+def _is_rounded(number: str | None) -> bool:
+    """Whether a number cell has more digits than the fifteen that Excel keeps."""
+    try:
+        return number is not None and abs(Decimal(number)) >= EXACT_IN_EXCEL
+    except InvalidOperation:
+        return False
 
 
 def _column(place: str) -> int:

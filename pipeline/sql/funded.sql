@@ -19,7 +19,7 @@ SELECT p.*,
             WHEN s.share_den > 0 THEN shared(amount_top, amount_bottom, s.share_num, s.share_den)
             ELSE 0 END
     END::BIGINT AS fund_fen
-FROM priced p
+FROM decided p
 LEFT JOIN fund_shares s ON s.fund_of = p.fund_of AND s.insurance_type = p.insurance_type
     AND s.unit = CASE p.fund_of WHEN 'group' THEN p.group_code WHEN 'hospital' THEN p.hospital_id ELSE '' END
 WHERE refusal IS NULL

@@ -24,6 +24,6 @@ SELECT
         WHEN v.nth > 1 THEN 'second_reversal'
     END AS code
 FROM turned v
-LEFT JOIN priced late ON late.input_row = v.original_row AND late.refusal IS NOT NULL
+LEFT JOIN decided late ON late.input_row = v.original_row AND late.refusal IS NOT NULL
 LEFT JOIN (SELECT case_id, min(door) AS door FROM arrivals WHERE door <> 'on' GROUP BY case_id) gone
     ON gone.case_id = v.reverses

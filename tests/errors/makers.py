@@ -616,3 +616,17 @@ def clock_back(place: Place) -> None:
     office = _february(place)
     office.recheck(place.run)
     office.forge("UPDATE publication SET published_at = '2999-01-01T00:00:00.000+00:00'")
+
+
+# --- special cases
+
+
+def decision_list_with_slips(place: Place) -> None:
+    """A finished month, and a decision list whose second row has no reason and a rank twice."""
+    shutil.copytree(place.run_out, place.out)
+    first, second = place.rows["case_id"].to_pylist()[:2]
+    (place.folder / "list.csv").write_text(
+        "结算ID,决定,调整后支付标准（元）,排名,评议人,评议日期,评议理由,文书号\n"
+        f"{first},按项目,,1,王某,2025-11-05,长期住院,\n{second},按项目,,1,王某,2025-11-05,,\n",
+        encoding="utf-8",
+    )

@@ -1,0 +1,59 @@
+"""What `regions check` says of the yearly clearing: values that cannot float, and bands whose amount jumps at an edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+
+from pipeline.pack_clearing import ClearingEntry
+from pipeline.problem import Problem
+from pipeline.region import FOREVER, Region
+
+MILLION = Decimal(100)  # in units of ten thousand yuan
+
+
+def check_clearing(region: Region) -> Iterator[Problem]:
+    """Every problem of the clearing entries of a pack."""
+    for entry in region.pack.clearing:
+        where = f"{entry.from_} 起的年度清算"
+        yield from _value(region, entry, where)
+        for below, above in pairwise(entry.bands):
+            before, after = below.multiple_at(above.lo), above.multiple_at(above.lo)
+            if before != after:
+                yield Problem(
+                    "warning", where,
+                    f"F/S 到 {_plain(above.lo)} 时由 {_plain(before)} 倍跳到 {_plain(after)} 倍："
+                    f"S 为 100 万元的医院差 {_plain(abs(after - before) * MILLION)} 万元",
+                )  # fmt: skip
+
+
+def _value(region: Region, entry: ClearingEntry, where: str) -> Iterator[Problem]:
+    pack = region.pack
+    if entry.value == "fixed":
+        return
+    if pack.method == "published":
+        yield Problem("error", where, "支付标准由本市公布，没有点值、费率可以浮动；value 请写 fixed")
+    if entry.value == "elastic":
+        if not pack.by_points:
+            yield Problem("error", where, "弹性清算要有点数，费率法不能用；value 请写 fixed 或 floating")
+        lacking = [kind for kind in pack.insurance_types if kind not in entry.base_points]
+        if lacking:
+            yield Problem("error", where, f"base_points、fixed_values 缺险种 {'、'.join(lacking)}；请补齐")
+    strange = [kind for kind in entry.base_points if kind not in pack.insurance_types]
+    if strange:
+        yield Problem(
+            "error", where, f"base_points 的险种 {'、'.join(strange)} 不在 insurance_types 中；请更正"
+        )
+    for share in pack.fund_share:
+        meets = share.from_ <= (entry.to or FOREVER) and entry.from_ <= (share.to or FOREVER)
+        if meets and (share.method == "policy" or (share.method, share.negative) == ("difference", "zero")):
+            yield Problem(
+                "error", where,
+                f"{share.from_} 起的 fund_share 为{'政策法' if share.method == 'policy' else '差额法、负数记零'}，"
+                "基金不随点值（费率）等比变化；value 请写 fixed",
+            )  # fmt: skip
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
