@@ -31,7 +31,7 @@ def enter_run(
         return
     ledger.stop_on_clock(now())
     totals = manifest["totals"]
-    payment = _month(folder) if kind == "month" else _year(folder)
+    payment = results_of(kind, folder)
     with ledger.writing() as con:
         insert(con, tables.run, [{
             "run_id": run_id, "region": ledger.region, "kind": kind, "period": manifest["period"],
@@ -50,14 +50,15 @@ def enter_run(
             {"run_id": run_id, "place": place, "name": one["name"], "sha256": one["sha256"]}
             for place, one in enumerate(manifest["schemes"])
         ])  # fmt: skip
-        columns = payment.select("hospital_id", "insurance_type", *RESULTS)
         insert(
-            con, tables.hospital_result, [{"run_id": run_id, **row} for row in columns.iter_rows(named=True)]
+            con, tables.hospital_result, [{"run_id": run_id, **row} for row in payment.iter_rows(named=True)]
         )
 
 
-def _month(folder: Path) -> pl.DataFrame:
-    return pl.read_parquet(folder / "hospital_payment.parquet")
+def results_of(kind: str, folder: Path) -> pl.DataFrame:
+    """What the files of a run say each hospital is owed: hospital_id, insurance_type and RESULTS."""
+    frame = pl.read_parquet(folder / "hospital_payment.parquet") if kind == "month" else _year(folder)
+    return frame.select("hospital_id", "insurance_type", *RESULTS)
 
 
 def _year(folder: Path) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ from pipeline.errors import AuditBroken, InputError
 from pipeline.identity import sha256_of
 from pipeline.ledger import PUBLISHED
 from pipeline.ledger_commands import reading
-from pipeline.ledger_entries import RESULTS
+from pipeline.ledger_entries import results_of
 from pipeline.ledger_laws import prove_laws
 from pipeline.publication_files import DIFFERENCES, PAYMENTS
 from pipeline.runfolder import MANIFEST, prove_finished
 from pipeline.standing import publications, results, runs
 
-RESULT_FILES = {"month": "hospital_payment.parquet", "clear": "hospital_clearing.parquet"}
+KEYS = ("hospital_id", "insurance_type")
 PUBLISHED_FILES = (
     (tables.payment, PAYMENTS, ("payee_id", "amount_fen", "due_on")),
     (tables.adjustment, DIFFERENCES, ("period", "published_fen", "recomputed_fen", "difference_fen")),
@@ -42,14 +41,15 @@ def verify_region(region: str, out: Path, ledger_url: str | None = None) -> dict
             folder = home / row["folder"]
             if row["run_id"] in wanted or folder.exists():
                 files += _prove(folder, row["manifest_sha256"], f"批次 {row['run_id']}")
-                _compare(results(ledger, row["run_id"]), folder / RESULT_FILES[row["kind"]], RESULTS)
+                _compare(results(ledger, row["run_id"]), results_of(row["kind"], folder), folder)
                 proved += 1
         for row in published:
             folder = home / row["folder"]
             files += _prove(folder, row["manifest_sha256"], f"发布 {row['publication_id']}")
             for table, name, columns in PUBLISHED_FILES:
+                written = pl.read_parquet(folder / f"{name}.parquet").select(*KEYS, *columns)
                 mine = table.c.publication_id == row["publication_id"]
-                _compare(ledger.rows(sa.select(table).where(mine)), folder / f"{name}.parquet", columns)
+                _compare(ledger.rows(sa.select(table).where(mine)), written, folder)
         _no_strangers(home, published)
         return {
             "runs": proved, "publications": len(published), "files": files, "laws": prove_laws(ledger.region, ledger.rows)
@@ -73,20 +73,20 @@ def _prove(folder: Path, digest: str, what: str) -> int:
     return len(listed) + 1
 
 
-def _compare(entered: list[dict[str, Any]], path: Path, columns: Sequence[str]) -> None:
+def _compare(entered: list[dict[str, Any]], written: pl.DataFrame, folder: Path) -> None:
     """The ledger's rows against the file they were taken from. Raises AuditBroken with both numbers."""
-    names = ["hospital_id", "insurance_type", *columns]
-    written = pl.read_parquet(path, columns=names).rows()
+    columns = written.columns[len(KEYS) :]
+    kept_rows = [tuple(row[name] for name in written.columns) for row in entered]
     sides = [
-        {row[:2]: dict(zip(columns, row[2:], strict=True)) for row in rows}
-        for rows in ([tuple(row[name] for name in names) for row in entered], written)
+        {row[: len(KEYS)]: dict(zip(columns, row[len(KEYS) :], strict=True)) for row in rows}
+        for rows in (kept_rows, written.rows())
     ]
     for key in sorted(sides[0].keys() | sides[1].keys()):
         kept, found = (side.get(key, dict.fromkeys(columns)) for side in sides)
         for name in columns:
             if kept[name] != found[name]:
                 raise AuditBroken(
-                    f"账本与成果不符：{'、'.join(key)} 的 {name}，账本记 {_said(kept[name])}，{path} 是 {_said(found[name])}；"
+                    f"账本与成果不符：{'、'.join(key)} 的 {name}，账本记 {_said(kept[name])}，{folder} 是 {_said(found[name])}；"
                     "成果的哈希没有变，请从备份恢复账本"
                 )
 
