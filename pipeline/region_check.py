@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from groupers.dip.ties import undecided, undecided_count
+from pipeline.alliance_check import check_alliances
 from pipeline.budgets import BUDGETS_FILE
 from pipeline.catalogue_check import check_catalogue, rows_without_score
 from pipeline.clearing_check import check_clearing
@@ -50,7 +51,7 @@ def check_region(
         problems += _ties(one, scheme)
         if not waiting:
             problems += _digits(region, one, scheme)
-    problems += [*_reviews(region), *_budgets(region)]
+    problems += [*_reviews(region), *_budgets(region), *check_alliances(region)]
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda problem: problem.severity != "error")
 

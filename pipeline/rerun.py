@@ -84,9 +84,7 @@ def rerun_month(
         _stop_unless_same_ground(region, schemes, manifest, period)
         stands = standing(ledger, period, out)
         published = [run_folder(out, name, one) for one in stands.others]
-        review = review_of(
-            region, load_decisions(out / name), None, [base / "case_payment.parquet"], published
-        )
+        review = review_of(region, load_decisions(ledger), None, [base / "case_payment.parquet"], published)
         identity = _identity(region, manifest, current, stands.sha256 + review.sha256)
         month = Month(region, schemes, period, identity, stands, tick, review)
         folder = base.parent / month.identity.run

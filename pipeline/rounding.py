@@ -20,5 +20,9 @@ CREATE OR REPLACE MACRO shared_up(top, bottom, num, den) AS
 CREATE OR REPLACE MACRO shared(top, bottom, num, den) AS
     CASE WHEN top < 0 THEN -shared_up(-(top::HUGEINT), bottom::HUGEINT, num::HUGEINT, den::HUGEINT)
          ELSE shared_up(top::HUGEINT, bottom::HUGEINT, num::HUGEINT, den::HUGEINT) END;
+-- The largest integer not above the quotient; `//` truncates towards zero.
+CREATE OR REPLACE MACRO floored(numerator, denominator) AS
+    CASE WHEN numerator < 0 AND numerator % denominator <> 0 THEN numerator // denominator - 1
+         ELSE numerator // denominator END;
 CREATE OR REPLACE MACRO e4() AS 10000::HUGEINT;
 """

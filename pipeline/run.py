@@ -28,6 +28,7 @@ from pipeline.ledger import now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.match import intervals_of, match_with_evidence
 from pipeline.needs import stop_without_columns
+from pipeline.pack import PERIOD
 from pipeline.query import engine, parquet_view, store
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
@@ -90,7 +91,7 @@ def run_month(
             for run, folder in published.items()
             if run == stands.held_from and (folder / HELD).is_file()
         ]
-        review = review_of(region, load_decisions(out / name), source, offered, list(published.values()))
+        review = review_of(region, load_decisions(ledger), source, offered, list(published.values()))
         identity = identify(source, region, schemes, period, control_totals, stands.sha256 + review.sha256)
         folder = out / name / period / identity.run
         fresh = not finished(folder)
@@ -160,9 +161,9 @@ def _stream(
         month.tick("validate", done, source.rows)
 
 
-def inbox(region: Region) -> Path:
-    """Where a region's discharges arrive: a path, relative ones under the embedded data."""
-    path = Path(region.pack.inbox)
+def inbox(region: Region, period: str = PERIOD) -> Path:
+    """Where a region's discharges of a period arrive: a path, relative ones under the embedded data."""
+    path = Path(region.pack.inbox.replace(PERIOD, period))
     return path if path.is_absolute() else data_root() / path
 
 

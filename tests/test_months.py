@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 from ledger_fixtures import NAME, Key, Office, case
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UsageMistake
 from pipeline.ledger_laws import prove_laws
 from pipeline.run import Outcome
 from pipeline.tables import DISCHARGE_SCHEMA
@@ -422,3 +422,39 @@ def test_any_sequence_of_months_pays_what_it_owes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_sequences_of_months_pay_what_they_owe(tmp_path: Path) -> None:
     _sequences(tmp_path, 60, 25)
+
+
+# --- the year
+
+
+@pytest.mark.slow
+def test_twelve_months_and_their_clearing_stand_the_proof(office: Office) -> None:
+    """The months' own prices, one negative month, one computed again: cash of the year = what all cases are worth.
+
+    November at −2072.24 is carried into December; the clearing pays what 95 % and the deposit left: twelve months less
+    November of 9637.40 and November's −2181.30.
+    """
+    office.edit(
+        lambda text: (
+            text
+            + "\nclearing: [{from: 2025-01-01, source: 测试取值, value: fixed, without_assessment: one}]\n"
+        )
+    )
+    for number in range(1, 13):
+        month = f"2025-{number:02}"
+        office.month(month, cases(month, 10, **DEAR) if number == 11 else cases(month))
+    again = office.publish(office.run("2025-03", cases("2025-03")[1:]).run)
+    assert (
+        again.difference_fen == -434_89
+    )  # one case of H1, as in test_a_case_dropped_from_a_rerun_may_be_paid_later
+    said = in_process("clear", office.pack, "--year", "2025", "--by", "甲", "--out", office.out)
+    assert said.code == 0, said
+    run_id = (office.home / "2025" / "current").read_text().strip()
+    office.publish(run_id)
+    office.verify()
+    (cash,) = office.sql("SELECT sum(amount_fen) FROM payment")[0]
+    assert cash == 11 * 9637_40 - 2181_30 - 481_87  # the rerun dropped one case
+    assert office.publish(run_id, recheck=False).fresh is False
+    late = office.run("2025-03", cases("2025-03")[2:]).run
+    with pytest.raises(UsageMistake, match="2025 年的清算已经发布，2025-03 不能再发布"):
+        office.publish(late)
