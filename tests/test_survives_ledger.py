@@ -267,3 +267,56 @@ def test_killed_over_and_over(act: str, times: int, scene: Scene, tmp_path: Path
         moment = (number + draw.random()) / times
         kills += any(kill_at(scene, act, moment * 0.8**again, tmp_path / "office") for again in range(5))
     assert kills == times
+
+
+CLEARING = "\nclearing: [{from: 2025-01-01, source: 测试取值, value: fixed, without_assessment: one}]\n"
+CLEAR_POINTS = (
+    ("pipeline.clear_run", "write_clearing", "before"), ("pipeline.clear_run", "enter_run", "before"),
+    ("pipeline.clear_run", "point_to", "before"), ("pipeline.publish", "write_publication", "after"),
+    ("pipeline.publish", "prove_laws", "after"),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_clearing_killed_at_chosen_points_and_over_and_over(tmp_path: Path) -> None:
+    """A year is cleared and published under kills; the ledger and every file end as in an undisturbed office."""
+    start = Office(tmp_path / "start")
+    start.edit(lambda text: text + CLEARING)
+    for number in range(1, 13):
+        month = f"2025-{number:02}"
+        start.month(month, [case(f"{month}-{one}", f"{month}-15") for one in range(3)])
+    words = ["clear", start.pack, "--year", "2025", "--by", "甲", "--out"]
+
+    def finish(office: Office) -> Stands:
+        said = in_process(*words, office.out)
+        assert said.code == 0, said
+        office.publish((office.home / "2025" / "current").read_text().strip())
+        office.verify()
+        assert list(office.out.rglob(".*")) == []
+        return Stands(office)
+
+    model = start.copy(tmp_path / "model")
+    end = finish(model)
+    run_id = (model.home / "2025" / "current").read_text().strip()
+    draw = random.Random(7)
+    for number in range(len(CLEAR_POINTS) + 10):
+        office = start.copy(tmp_path / f"office-{number}")
+        if number < len(CLEAR_POINTS):
+            where = CLEAR_POINTS[number]
+            act = [*words, str(office.out)]
+            if where[0] == "pipeline.publish":
+                assert in_process(*act).code == 0
+                office.recheck(run_id)
+                act = ["publish", office.pack, run_id, "--approved-by", "乙", "--out", str(office.out)]
+            done = subprocess.run(
+                [sys.executable, "-c", DRIVER, *where, *act], cwd=ROOT, env=environment(), capture_output=True
+            )
+            assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        else:
+            command = [sys.executable, "-c", "from pipeline.cli import main; main()", *words, str(office.out)]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL)
+            time.sleep(draw.uniform(0.3, 2.5))
+            process.kill()
+            process.wait()
+        found = finish(office)
+        assert found.ledger == end.ledger and found.files == end.files
