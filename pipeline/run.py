@@ -113,7 +113,8 @@ def _compute(
     region, name, stands = month.region, month.region.pack.name, month.stands
     folder = out / name / month.period / month.identity.run
     earlier = [Earlier(one.period, one.run_id, run_folder(out, name, one)) for one in stands.others]
-    held = next((one.folder / HELD for one in earlier if one.run_id == stands.held_from), None)
+    # That run may be superseded by now: a month computed again meets the rows that its first version met.
+    held = out / name / stands.held_from / HELD if stands.held_from else None
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         appearing(folder, folder=True) as beside,
