@@ -148,11 +148,11 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
 def decide(year: Year, run: Path, period: str, count: int) -> None:
     """Export candidates of a month and decide on the first few: a third each by item, adjusted, rejected."""
     listed = year.folder / f"candidates-{period}.xlsx"
-    year.say("review", "export", str(run), "--out", str(listed), read=False)
+    year.say("review", "export", str(run), "--region", year.region(), "--out", str(listed), read=False)
     candidates = pl.read_parquet(run / "scored.parquet").filter(
         (pl.col("total_fee_fen") > 2 * pl.col("standard_fen")) & pl.col("reverses").is_null() & (pl.col("standard_fen") > 0)
     ).sort("total_fee_fen", "case_id", descending=[True, False]).head(count)  # fmt: skip
-    header = ("结算ID", "决定", "调整后标准", "排名", "评议人", "评议日期", "理由", "文书号")
+    header = ("结算ID", "决定", "调整后支付标准", "排名", "评议人", "评议日期", "理由", "文书号")
     path = year.folder / f"decisions-{period}.csv"
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
@@ -173,7 +173,7 @@ def decide(year: Year, run: Path, period: str, count: int) -> None:
                 )
             )
     year.say(
-        "review", "import", year.region(), str(path), "--by", NAMES[1], "--out", str(year.out), read=False
+        "review", "import", year.region(), str(path), "--by", NAMES[1], "--runs", str(year.out), read=False
     )
 
 
