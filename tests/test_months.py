@@ -75,6 +75,7 @@ def test_a_case_paid_in_another_month_is_refused_with_month_and_run(office: Offi
     assert outcome.manifest["standing"]["published"] == {"2025-01": january.run_id}
 
 
+@pytest.mark.slow
 def test_a_case_refused_before_may_come_again(office: Office) -> None:
     """Only what was paid is refused: a case of an unknown insurance type was not."""
     office.month("2025-01", [*cases("2025-01"), case("x", "2025-01-20", insurance_type="999")])
@@ -139,6 +140,7 @@ def test_a_held_row_that_arrives_anew_gives_way(office: Office) -> None:
     assert (row["door"], row["total_fee_fen"], row["fund_fen"]) == ("paid", 900_00, 679_61)
 
 
+@pytest.mark.slow
 def test_held_rows_stand_behind_an_input_whose_folders_name_columns(office: Office, tmp_path: Path) -> None:
     """`hospital_id=H1/`: the file lacks the column, the held rows have it."""
     hospital_from(office, "2025-06-01")
@@ -203,6 +205,7 @@ def test_a_negative_payable_is_carried_and_settled_by_the_next_month(office: Off
     office.verify()
 
 
+@pytest.mark.slow
 def test_a_carry_waits_for_a_month_in_which_the_hospital_has_no_case(office: Office) -> None:
     office.month("2025-01", cases("2025-01", 10, **DEAR))
     february = office.run("2025-02", cases("2025-02", hospital_id="H3"))
@@ -307,6 +310,7 @@ def test_every_version_stands_with_its_lists(year: Mapping[str, Any]) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_first_version_of_a_month_is_not_published_again_by_its_rerun(office: Office) -> None:
     """The same input under the same pack after later months is another run, and no difference."""
     office.month("2025-01", cases("2025-01"))
@@ -416,12 +420,12 @@ def _sequences(tmp_path: Path, examples: int, steps: int) -> None:
 
 
 def test_any_sequence_of_months_pays_what_it_owes(tmp_path: Path) -> None:
-    _sequences(tmp_path, 5, 8)
+    _sequences(tmp_path, 4, 8)
 
 
 @pytest.mark.slow
 def test_many_sequences_of_months_pay_what_they_owe(tmp_path: Path) -> None:
-    _sequences(tmp_path, 60, 25)
+    _sequences(tmp_path, 40, 20)
 
 
 # --- the year

@@ -167,7 +167,13 @@ POINTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("point", POINTS)
+OFTEN = ("run, its folder named, not yet in the ledger", "run, while the ledger is written",
+         "publish, its folder named, nothing in the ledger", "publish, rows written but not final")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "point", [point if point in OFTEN else pytest.param(point, marks=pytest.mark.slow) for point in POINTS]
+)
 def test_killed_at_a_chosen_point(point: str, scene: Scene, tmp_path: Path) -> None:
     act, where = POINTS[point]
     office = scene.start(act, tmp_path)
