@@ -105,7 +105,9 @@ def write_publication(
             frame = pl.DataFrame(rows, schema=kinds | {"insurance_type": pl.String})
             frame.write_parquet(beside / f"{name}.parquet")
             write_case_csv(beside / f"{name}.csv", frame, {f.name: f.title for f in fields})
-        shutil.copytree(run_folder / "hospitals", beside / "hospitals")
+        for place in ("hospitals", "alliances"):
+            if (run_folder / place).is_dir():
+                shutil.copytree(run_folder / place, beside / place)
         shutil.copy2(run_folder / "region.xlsx", beside / "region.xlsx")
         files = sorted(file for file in beside.rglob("*") if file.is_file())
         manifest = {

@@ -21,7 +21,7 @@ from pipeline.case_csv import findings_csv
 from pipeline.decide import review_of
 from pipeline.decisions import load_decisions
 from pipeline.earlier import HELD, Earlier, find_paid, offer_again, register_earlier
-from pipeline.finish import Month, Tick, settle_month, write_month
+from pipeline.finish import Month, Tick, alliance_days, settle_month, write_month
 from pipeline.group import group_with_evidence
 from pipeline.identity import code_version, identify
 from pipeline.ledger import now, open_ledger
@@ -92,11 +92,13 @@ def run_month(
             if run == stands.held_from and (folder / HELD).is_file()
         ]
         review = review_of(region, load_decisions(ledger), source, offered, list(published.values()))
-        identity = identify(source, region, schemes, period, control_totals, stands.sha256 + review.sha256)
+        days = alliance_days(region, period)
+        stood = stands.sha256 + review.sha256 + "".join(str(day) for day in days if day)
+        identity = identify(source, region, schemes, period, control_totals, stood)
         folder = out / name / period / identity.run
         fresh = not finished(folder)
         if fresh:
-            month = Month(region, schemes, period, identity, stands, tick, review)
+            month = Month(region, schemes, period, identity, stands, tick, review, days)
             manifest = _compute(month, terms, source, out, control_totals, memory_limit)
         else:
             manifest = prove_finished(folder)

@@ -91,6 +91,17 @@ def make_pack(year: Year, budget_yuan: dict[str, int]) -> None:
          "coefficient": f"0.{99 - place % 5}", "deposit_return": f"0.{95 + place % 5}", "source": "示范取值"}
         for place, row in enumerate(hospitals)
     ])  # fmt: skip
+    alliances = sorted({row["alliance_id"] for row in members})
+    _write(year.pack / "alliance_packages.csv", [
+        {"alliance_id": name, "year": YEAR, "insurance_type": "390", "form": "per_capita", "insured": 120_000,
+         "per_capita_yuan": 960, "serious_illness_yuan": 90, "risk_reserve": "0.05", "budget_share": "", "counties": name[1:],
+         "source": "示范取值"}
+        for name in alliances
+    ])  # fmt: skip
+    _write(year.pack / "alliance_assessments.csv", [
+        {"year": YEAR, "alliance_id": name, "retention": "0.9", "county": 6, "township": 3, "village": 1,
+         "source": "示范取值"} for name in alliances
+    ])  # fmt: skip
     set_budgets(year, budget_yuan)
     text = (
         (year.pack / "region.yaml")
@@ -118,6 +129,13 @@ clearing:
       - {{lo: 1.0, hi: 1.1, base: 1, share: 0.7}}
       - {{lo: 1.1, hi: null, base: 1.07, share: 0}}
     source: 示范取值（B01 的分段）
+
+alliance:
+  - from: {YEAR}-01-01
+    overspend_share: 0.5
+    lead_due_workdays: 20
+    member_due_workdays: 10
+    source: 示范取值
 """
 
 
