@@ -23,6 +23,7 @@ from pipeline.errors import ConfigurationError, InputError, UsageMistake
 from pipeline.identity import code_version, sha256_of
 from pipeline.ledger import PUBLISHED, Ledger, insert, now, open_ledger
 from pipeline.ledger_laws import prove_laws
+from pipeline.payees import Key, clearing_payments, still_to_pay
 from pipeline.publication_files import Head, write_publication
 from pipeline.region import Region
 from pipeline.runfolder import MANIFEST, occupied, prove_finished
@@ -166,14 +167,29 @@ class _Act:
         self, published: list[dict[str, Any]], due_on: dt.date
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Payments and adjustments: a month computed again leaves its difference to the next, a year pays it itself."""
-        if self.before is None:
-            return self._payments(published, due_on), []
-        adjustments = self._adjustments(published)
-        if self.run["kind"] == "month":
-            return [], adjustments
-        return self._payments(
-            [one | {"payable_fen": one["difference_fen"]} for one in adjustments], due_on
-        ), adjustments
+        adjustments = [] if self.before is None else self._adjustments(published)
+        if self.run["kind"] == "clear":
+            return self._clearing_payments(due_on), adjustments
+        return (self._payments(published, due_on) if self.before is None else []), adjustments
+
+    def _clearing_payments(self, due_on: dt.date) -> list[dict[str, Any]]:
+        """What the year owes beyond what its earlier versions paid."""
+        payment, publication = tables.payment, tables.publication
+        rows = self.ledger.rows(
+            sa.select(payment)
+            .join(publication, publication.c.publication_id == payment.c.publication_id)
+            .where(publication.c.region == self.ledger.region, publication.c.period == self.run["period"])
+        )
+        paid: dict[Key, int] = {}
+        for row in rows:
+            key = (row["hospital_id"], row["insurance_type"], row["payee_id"])
+            paid[key] = paid.get(key, 0) + row["amount_fen"]
+        wanted = clearing_payments(self.home / self.run["folder"])
+        return [
+            {"hospital_id": key[0], "insurance_type": key[1], "payee_id": key[2], "amount_fen": fen,
+             "due_on": due_on.isoformat()}
+            for key, fen in still_to_pay(wanted, paid).items()
+        ]  # fmt: skip
 
     def _last_day(self) -> dt.date:
         period = self.run["period"]

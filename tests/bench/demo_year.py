@@ -203,7 +203,7 @@ def tie(year: Year, cleared: dict[str, Any]) -> None:
         (months,) = con.execute("SELECT sum(amount_fen) FROM payment p JOIN publication q USING (publication_id) "
                                 "WHERE q.kind = 'month'").fetchone()  # fmt: skip
         (clearing,) = con.execute("SELECT sum(amount_fen) FROM payment p JOIN publication q USING (publication_id) "
-                                  "WHERE q.kind = 'clear'").fetchone()  # fmt: skip
+                                  "WHERE q.kind = 'clear' AND p.hospital_id LIKE 'H%'").fetchone()  # fmt: skip
     frame = pl.read_parquet(Path(cleared["folder"]) / "hospital_clearing.parquet")
     entitled, kept = (
         int(frame["entitlement_fen"].sum()),
