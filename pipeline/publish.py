@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -90,10 +91,30 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
             f"批次 {run['run_id']}（{run['period']}）算好之后账本又有了新的发布，它的已付、结转与补差已经过时；"
             f"请重新 `drgdip {again} {run['period']}` 再发布"
         )
+    if is_month:
+        _stop_on_later_decisions(ledger, run, folder)
     year = run["period"][:4]
     if is_month and any(row["kind"] == "clear" and row["period"] == year for row in publications(ledger)):
         raise UsageMistake(
             f"{year} 年的清算已经发布，{run['period']} 不能再发布；如须更正，请作为下一年度的期间金额处理"
+        )
+
+
+def _stop_on_later_decisions(ledger: Ledger, run: dict[str, Any], folder: Path) -> None:
+    """A run does not know the decisions (特例单议) imported after it. Raises UsageMistake where one is about its cases."""
+    table = tables.decision
+    later = ledger.rows(
+        sa.select(table.c.case_id).where(
+            table.c.region == ledger.region, table.c.imported_at > run["finished_at"]
+        )
+    )
+    wanted = [row["case_id"] for row in later]
+    cases = pl.scan_parquet(folder / "case_payment.parquet")
+    met = cases.filter(pl.col("case_id").is_in(wanted)).select(pl.len()).collect().item() if wanted else 0
+    if met:
+        raise UsageMistake(
+            f"批次 {run['run_id']} 算好之后又导入了 {met} 个涉及它的单议决定，还没有算进去；"
+            f"请重新 `drgdip run {ledger.region} --period {run['period']}` 再发布"
         )
 
 
