@@ -48,7 +48,9 @@ class Limits:
         if self.most is not None and weight > self.most:
             return f"高于上限 {plain(self.most)}"
         if (low is not None and weight < low) or (high is not None and weight > high):
-            return f"比现行权重 {plain(present)} 变动 {percent(present, weight)}，超过 {percent_of(self.change)}"
+            return (
+                f"比现行权重 {plain(present)} 变动 {percent(present, weight)}，超过 {percent_of(self.change)}"
+            )
         return None
 
 

@@ -85,7 +85,11 @@ def _moves(groups: Sequence[Placing], sign: int) -> list[_Move]:
     for one in groups:
         for down in (False, True):
             end = one.weight + (-MOST_STEPS if down else MOST_STEPS)
-            if end <= 0 or (one.low is not None and end < one.low) or (one.high is not None and end > one.high):
+            if (
+                end <= 0
+                or (one.low is not None and end < one.low)
+                or (one.high is not None and end > one.high)
+            ):
                 continue
             size = sign * (-one.cases if down else one.cases)
             move = _Move(one.group, down, size, PART // one.weight)

@@ -58,7 +58,10 @@ def test_w02_a_total_that_is_not_kept_thins_the_rate() -> None:
 def test_within_each_mdc_every_one_keeps_its_own_total() -> None:
     """X: (1200 + 2400) ÷ (1300 + 2340) = 90/91; Y alone: its proposal is taken back whole."""
     done = rescale(W01, 4, "mdc", False)
-    assert [(one.scope, one.factor) for one in done.proofs] == [("X", Fraction(90, 91)), ("Y", Fraction(25, 26))]
+    assert [(one.scope, one.factor) for one in done.proofs] == [
+        ("X", Fraction(90, 91)),
+        ("Y", Fraction(25, 26)),
+    ]
     assert done.weights == {"A": D("1.2857"), "B": D("0.7714"), "C": D("2.5000")}
 
 
@@ -113,12 +116,16 @@ def test_an_impossible_set_is_refused_with_its_numbers(name: str) -> None:
 
 def test_all_locked_with_the_total_unchanged_is_no_fault() -> None:
     """A +0.30 × 1000 against B −0.10 × 3000."""
-    weights = {"A": Weight(D("1.20"), D("1.50"), 1000, "", True), "B": Weight(D("0.80"), D("0.70"), 3000, "", True)}
+    weights = {
+        "A": Weight(D("1.20"), D("1.50"), 1000, "", True),
+        "B": Weight(D("0.80"), D("0.70"), 3000, "", True),
+    }
     assert rescale(weights, 4, "all", True).weights == {"A": D("1.50"), "B": D("0.70")}
 
 
 @pytest.mark.parametrize(
-    ("value", "rounded"), [("0.00005", "0.0001"), ("-0.00005", "-0.0001"), ("0.000049", "0.0000"), ("2", "2.0000")]
+    ("value", "rounded"),
+    [("0.00005", "0.0001"), ("-0.00005", "-0.0001"), ("0.000049", "0.0000"), ("2", "2.0000")],
 )
 def test_half_goes_away_from_zero(value: str, rounded: str) -> None:
     assert str(half_away(Fraction(value), 4)) == rounded
@@ -183,7 +190,10 @@ def test_more_steps_than_are_judged_together_stay_the_fewest() -> None:
     """1,000 by at most 100 a step: ten steps, all of B, though A would change less by each."""
     assert place([Placing("A", 90_000, 10), Placing("B", 8000, 100)], Fraction(1000)) == (Step("B", 10),)
     # 1,003 = 10 × 100 + 3 × 1: thirteen steps of A and B; seven largest first, the rest exactly.
-    assert place([Placing("A", 90_000, 1), Placing("B", 8000, 100)], Fraction(1003)) == (Step("A", 3), Step("B", 10))
+    assert place([Placing("A", 90_000, 1), Placing("B", 8000, 100)], Fraction(1003)) == (
+        Step("A", 3),
+        Step("B", 10),
+    )
 
 
 def test_a_region_s_table_is_placed_exactly_in_seconds() -> None:
