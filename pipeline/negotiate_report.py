@@ -169,7 +169,7 @@ def _write_groups(book: Book, present: Present, weights: Mapping[str, Weight], d
     rows = [
         {
             "group_code": code, "name": present.groups[code].name, "panel": one.mdc, "cases": one.cases,
-            "present": one.present, "proposed": one.proposed, "locked": "是" if one.locked else "",
+            "present": one.present, "proposed": one.proposed, "locked": "是" if one.locked else None,
             "rounded": done.rounded[code], "placed": None if done.placed is None else done.placed[code],
             "change": percent(one.present, done.weights[code]),
         }
