@@ -31,7 +31,8 @@ SCORED = pa.schema(
     ]
 )
 HEADER_ROW = 4  # of a panel's sheet: the title and two lines stand above it
-COLUMNS = dict(zip(("group_code", "name", "cases", "mean", "cv", "present", "implied", "proposed", "reason", "lock"), "ABCDEFGHIJ", strict=True))  # fmt: skip
+NAMES = ("group_code", "name", "cases", "mean", "cv", "present", "implied", "proposed", "reason", "lock")
+COLUMNS = dict(zip(NAMES, "ABCDEFGHIJ", strict=True))
 Edit = Callable[[openpyxl.Workbook], object]
 
 

@@ -27,6 +27,7 @@ from pipeline import (
     findings,
     pack,
     pack_clearing,
+    pack_negotiation,
     pack_pace,
     pack_paths,
     pack_pricing,
@@ -120,7 +121,7 @@ def test_every_command_is_named_and_every_example_is_a_command(name: str) -> Non
     shown = set(
         re.findall(
             r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|areas|new|schema|dip-catalogue|point-value"
-            r"|(?<=review )(?:export|notice))\b)?)",
+            r"|(?<=review )(?:export|notice)|(?<=negotiate )(?:template|rescale))\b)?)",
             blocks,
             re.MULTILINE,
         )
@@ -237,7 +238,15 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
     told = quoted(page("docs/region.md"))
     models = [
         model
-        for module in (pack, pack_clearing, pack_pace, pack_pricing, pack_paths, pack_settlement)
+        for module in (
+            pack,
+            pack_clearing,
+            pack_negotiation,
+            pack_pace,
+            pack_pricing,
+            pack_paths,
+            pack_settlement,
+        )
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]

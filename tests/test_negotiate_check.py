@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -163,7 +164,8 @@ STRUCTURE: dict[str, tuple[Edit, list[tuple[str, str, str]]]] = {
     "an unknown group, so one is missing": (
         swap_code, [("unknown_group", "MDCB!A5", "`ZZ99` 不是本地区现行权重表里的病组"), ("missing_group", "MDCB", "缺病组 `BB11`")]),
     "no code": (lose_code, [("no_code", "MDCB!A5", "编码是空的"), ("missing_group", "MDCB", "缺病组 `BB11`")]),
-    "two panels on one group": (group_on_two, [("other_panel", "MDCA!A40", "`BB11` 属于表 MDCB"), ("two_panels", "MDCB!A5", "与 MDCA!A40 重复，两个专家组")]),
+    "two panels on one group": (
+        group_on_two, [("other_panel", "MDCA!A40", "`BB11` 属于表 MDCB"), ("two_panels", "MDCB!A5", "与 MDCA!A40 重复，两个专家组")]),
     "a group twice": (twice, [("twice", "MDCB!A200", "`BB11` 与 A5 重复，同一病组有两行")]),
     "a sheet copied": (copy_sheet, [("copied_sheet", "MDCB (2)", "复制出来的表")]),
     "a sheet lost": (lambda book: book.remove(book["MDCB"]), [("no_sheet", "MDCB", "缺这张表（72 个病组）")]),
@@ -272,3 +274,54 @@ def test_the_command_lists_fifty_and_counts_all(ground: Ground, tmp_path: Path) 
         out,
     )
     assert said.code == 11 and not out.exists()
+
+
+PACK_SLIPS = {
+    "limits the wrong way": ("weight_max: 100", "weight_max: 0.01", "weight_max 0.01 应大于 weight_min 0.01"),
+    "a reason beyond what is allowed": ("reason_over: 0.05", "reason_over: 0.31", "reason_over 0.31 不得大于 change_max 0.30"),
+    "no months of history": ("months: 12", "months: 0", "不得小于 1"),
+    "no change allowed": ("change_max: 0.30", "change_max: 0", "须大于 0"),
+    "an unknown key": ("weight_min: 0.01", "weight_least: 0.01", "`negotiation.0.weight_least`：不认识的项"),
+    "no source": ("    history: {months: 12}\n    source: 示范取值", "    history: {months: 12}", "`negotiation.0.source`：缺少此项"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PACK_SLIPS)
+def test_a_slip_in_the_pack_s_limits_is_told(tmp_path: Path, name: str) -> None:
+    old, new, told = PACK_SLIPS[name]
+    pack = region_of(tmp_path)
+    text = (pack / "region.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    (pack / "region.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    said = in_process("regions", "check", pack)
+    assert said.code == 10 and told in said.err
+
+
+def test_without_limits_in_the_pack_every_change_needs_a_reason(ground: Ground, tmp_path: Path) -> None:
+    pack = region_of(tmp_path)
+    text = (pack / "region.yaml").read_text(encoding="utf-8")
+    (pack / "region.yaml").write_text(text[: text.index("negotiation:")], encoding="utf-8")
+    present = present_of(load_region(str(pack)), ground.present.day)
+    path = tmp_path / "p.csv"
+    path.write_text(
+        "group_code,proposed_weight,reason,panel,lock\nBB21,2.5001,,,\nBB11,9,x,,\nAA19,1000.1,x,,\n",
+        encoding="utf-8",
+    )
+    found = check_filled(read_filled(path), present).complaints
+    assert [(one.code, one.cell) for one in found] == [("no_reason", "C2"), ("limits", "B4")]
+
+
+def test_the_page_names_every_kind_of_complaint_that_is_provoked_here() -> None:
+    provoked = {code for _, code, _, _ in SLIPS.values()} | {"altered_stamp", "other_region", "other_version"}
+    provoked |= {code for _, wanted in STRUCTURE.values() for code, _, _ in wanted}
+    provoked |= {code for _, wanted in CSV_SLIPS.values() for code, _ in wanted}
+    root = Path(__file__).parent.parent
+    page = (
+        (root / "docs" / "negotiation.md").read_text(encoding="utf-8").split("## 检查")[1].split("\n## ")[0]
+    )
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == provoked
+    code = "".join(
+        (root / "pipeline" / f"negotiate_{name}.py").read_text(encoding="utf-8") for name in ("check", "read")
+    )
+    assert not [kind for kind in provoked if f'"{kind}"' not in code]
