@@ -144,6 +144,7 @@ def negotiate_rescale(
     from pipeline.negotiate_read import read_filled
     from pipeline.negotiate_report import proof_lines, proof_values, write_report, write_weights
     from pipeline.region import load_region
+    from pipeline.words import worded
     from pipeline.write import spare_input
 
     _check_suffix("--out", out, ".csv")
@@ -159,7 +160,10 @@ def negotiate_rescale(
     cases = _cases(file, filled, checked, present, seen)
     assert cases is not None  # the history is given
     weights = checked.weights(present, cases)
-    done = rescale(weights, present.digits, scope, place_residue, present.limits)
+    try:
+        done = rescale(weights, present.digits, scope, place_residue, present.limits)
+    except InputError as error:
+        raise InputError(worded(str(error), present.kind)) from error
     write_weights(out, pack, present, done.weights)
     if report is not None:
         write_report(report, present, seen.window, weights, done)

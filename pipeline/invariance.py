@@ -43,6 +43,8 @@ class Limits:
         low, high = self.of(present)
         if weight <= 0:
             return "应大于零"
+        if weight == present:
+            return None  # what stands is not up for judgement here
         if self.least is not None and weight < self.least:
             return f"低于下限 {plain(self.least)}"
         if self.most is not None and weight > self.most:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -11,6 +11,7 @@ from pipeline.invariance import Weight, plain
 from pipeline.negotiate_present import Present, fingerprint
 from pipeline.negotiate_read import Complaint, Entry, Filled, number_of
 from pipeline.negotiate_sheet import LOCKS, STAMP
+from pipeline.words import worded
 from pipeline.workbook import clean
 
 LONGEST = 200  # characters of a reason
@@ -76,6 +77,7 @@ def check_filled(filled: Filled, present: Present) -> Checked:
         complaints += _judge_missing(filled, present, first)
     order = {sheet: number for number, sheet in enumerate(filled.sheets)}
     complaints.sort(key=lambda one: order.get(one.sheet, -1))
+    complaints = [replace(one, message=worded(one.message, present.kind)) for one in complaints]
     cases = (
         None
         if filled.is_csv

@@ -114,6 +114,12 @@ def test_an_impossible_set_is_refused_with_its_numbers(name: str) -> None:
     assert caught.value.exit_code == 11 and [part for part in told if part not in str(caught.value)] == []
 
 
+def test_a_weight_that_stands_is_not_judged_by_the_limits() -> None:
+    """C stays at 2.50 by its lock, though proposals may not pass 2; (4100 − 500) ÷ (1300 + 2340) = 90/91 as above."""
+    done = rescale(locked("C", C=Weight(D("2.50"), None, 200, "Y")), 4, "all", False, Limits(most=D("2")))
+    assert done.weights["C"] == D("2.50")
+
+
 def test_all_locked_with_the_total_unchanged_is_no_fault() -> None:
     """A +0.30 × 1000 against B −0.10 × 3000."""
     weights = {

@@ -291,6 +291,13 @@ def test_a_catalogue_s_scores_become_a_weights_file(tmp_path: Path) -> None:
     assert (weights["DIP3"], weights["DIP4"]) == ("581.9913", "600.4895")
 
 
+def test_a_catalogue_s_mistakes_are_told_in_its_words(tmp_path: Path) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("group_code,proposed_weight,reason,panel,lock\nDIP3,六百,,,\n", encoding="utf-8")
+    said = in_process("negotiate", "check", file, "--region", "demo-dip")
+    assert said.code == 11 and "p.csv!B2：建议分值应为数，实为 `六百`" in said.out
+
+
 # --- what is refused
 
 
