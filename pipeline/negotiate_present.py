@@ -15,11 +15,13 @@ from pipeline.errors import ConfigurationError, UsageMistake
 from pipeline.invariance import Limits, half_away, plain
 from pipeline.negotiate_history import History
 from pipeline.pack_negotiation import NegotiationEntry
+from pipeline.pack_pricing import CATALOGUE
 from pipeline.price_rules import amount_of_treatment
 from pipeline.price_tables import treatment_of
 from pipeline.region import Region
 from pipeline.schemes import Scheme, schemes_of
 from pipeline.terms import Terms, in_force, resolve
+from pipeline.words import worded
 from pipeline.yardstick import period_days
 
 OTHERS = "其他"  # the panel of groups that belong to no MDC and no chapter
@@ -56,6 +58,12 @@ class Present:
     reason_over: Decimal
     months: int | None  # of history that the pack asks for
     sha256: str
+
+    @property
+    def version(self) -> str:
+        """Which weights these are, as a sheet's banner says it."""
+        where = "病种目录自带" if self.file == CATALOGUE else self.file
+        return worded(f"现行权重：{where}，{self.since} 起", self.kind)
 
 
 def day_of(history: History, at: str | None) -> dt.date:

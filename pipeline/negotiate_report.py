@@ -37,6 +37,8 @@ _WEIGHTS = (
     Field("change", "最终比现行", "text", 12),
 )  # fmt: skip
 
+_HOW = "总权重 = Σ 权重 × 例数；系数 = (现行总权重 − 锁定的) ÷ (提议总权重 − 锁定的)；余数 = 现行 − 缩放后；归位按末位一步一步移"
+
 
 def write_weights(path: Path, region: Region, present: Present, weights: Mapping[str, Decimal]) -> None:
     """A weights file as the pack has it: its rows, order and other columns, the weights new.
@@ -130,15 +132,8 @@ def _write_proofs(book: Book, title: str, present: Present, window: str, done: R
     sheet.banner(
         title,
         [
-            [
-                worded(
-                    f"统筹区：{present.title}　历史：{window}　现行权重：{present.file}，{present.since} 起",
-                    present.kind,
-                )
-            ],
-            [
-                "总权重 = Σ 权重 × 例数；系数 = (现行总权重 − 锁定的) ÷ (提议总权重 − 锁定的)；余数 = 现行 − 缩放后；归位按末位一步一步移"
-            ],
+            [f"统筹区：{present.title}　历史：{window}　{present.version}"],
+            [worded(_HOW, present.kind)],
         ],
     )
     fields = [field.worded(present.kind) for field in _PROOF]

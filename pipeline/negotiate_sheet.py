@@ -81,9 +81,7 @@ def _write_panel(
     sheet.banner(
         title,
         [
-            [
-                f"统筹区：{present.title}　历史：{_window(history)}　现行权重：{present.file}，{present.since} 起"
-            ],
+            [f"统筹区：{present.title}　历史：{_window(history)}　{present.version}"],
             [
                 f"只填黄色各格：{fields[7].title}（空着就是不变）、理由、锁定（是：缩放时不动）。其余各格不要改动"
             ],

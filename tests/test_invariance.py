@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from pipeline.residue import Placing, Step, place
 from tests.reference.invariance_case import Group, best_plan, rescaled
 
 D = Decimal
+VECTORS = Path(__file__).parents[2] / "shared" / "facts" / "payment" / "test_vectors_constructed.json"
 W01 = {
     "A": Weight(D("1.20"), D("1.30"), 1000, "X"), "B": Weight(D("0.80"), D("0.78"), 3000, "X"),
     "C": Weight(D("2.50"), D("2.60"), 200, "Y"),
@@ -53,6 +56,22 @@ def test_w02_a_total_that_is_not_kept_thins_the_rate() -> None:
         "12000.00",
         "11826.92",
     )
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not VECTORS.is_file(), reason="../shared is not here")
+def test_the_numbers_above_are_the_vectors_own() -> None:
+    facts = {one["id"]: one for one in json.loads(VECTORS.read_text(encoding="utf-8"))}
+    given, told = facts["W01"]["input"], facts["W01"]["expected"]
+    proposed = {name: Weight(D(w), D(given["proposed"][name]), n) for name, (w, n) in given["base"].items()}
+    done = rescale(proposed, 4, "all", False)
+    (proof,) = done.proofs
+    assert {name: str(weight) for name, weight in done.weights.items()} == told["adjusted"]
+    assert (proof.factor_text, abs(proof.residue)) == (told["factor"], D(told["residual"]))
+    assert (proof.before, proof.proposed) == (D(told["total0"]), D(told["total1"]))
+    given, told = facts["W02"]["input"], facts["W02"]["expected"]
+    rates = [str(dilution(int(given["gross"]) * 100, D(given[total]))) for total in ("total0", "total1")]
+    assert rates == [told["rate0"], told["rate1"]]
 
 
 def test_within_each_mdc_every_one_keeps_its_own_total() -> None:
