@@ -13,6 +13,7 @@ from typer._click import exceptions as mistakes  # typer carries its own click a
 
 from pipeline.cli_calibrate import calibrate_app
 from pipeline.cli_ledger import LedgerUrl, register
+from pipeline.cli_negotiate import negotiate_app
 from pipeline.cli_regions import RegionName, regions_app
 from pipeline.cli_review import review_app
 from pipeline.cli_schemes import AsJson, schemes_app
@@ -31,6 +32,7 @@ app.add_typer(schemes_app, name="schemes")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(regions_app, name="regions")
 app.add_typer(review_app, name="review")
+app.add_typer(negotiate_app, name="negotiate")
 register(app)
 
 Out = Annotated[Path, typer.Option("--out", help="存放结算结果的文件夹。")]

@@ -12,6 +12,7 @@ from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
 from pipeline.pack_alliance import AllianceEntry
 from pipeline.pack_clearing import ClearingEntry
+from pipeline.pack_negotiation import NegotiationEntry
 from pipeline.pack_pace import PaceEntry
 from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
 from pipeline.pack_pricing import (
@@ -47,6 +48,7 @@ OPTIONAL = (
     "alliance",
     "pace",
     "clearing",
+    "negotiation",
 )  # what a pack may do without
 BY_RATE = ("lowest_level_rate", "rate_of_level", "fixed_rate")  # base-group strategies that change a rate
 COMMON = (
@@ -152,6 +154,7 @@ class Pack(Closed):
     review: list[ReviewEntry] = []
     pace: list[PaceEntry] = []
     clearing: list[ClearingEntry] = []
+    negotiation: list[NegotiationEntry] = []
     to_supply: list[Supply | Blank] = []
 
     @property

@@ -40,6 +40,8 @@ Kind = Literal[
     "alarm",
     "value",
     "share",
+    "entry",
+    "entry_text",
 ]
 Role = Literal["body", "total", "header", "section"]
 Cell = tuple[Any, Kind]
@@ -62,6 +64,8 @@ _KINDS: dict[Kind, dict[str, Any]] = {
     "value": {"num_format": "#,##0.000000"},
     "share": {"num_format": "0.000000000000"},
     "ratio": {"num_format": "0.00"},
+    "entry": {"num_format": "0.0000####", "bg_color": "#FFF2CC"},  # to be filled in by people
+    "entry_text": {"align": "left", "bg_color": "#FFF2CC", "text_wrap": True},
     "percent": {"num_format": "0.00%"},
     "permille": {"num_format": "0.0%"},
     "day": {"num_format": "yyyy-mm-dd", "align": "center"},

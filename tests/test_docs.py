@@ -28,6 +28,7 @@ from pipeline import (
     pack,
     pack_alliance,
     pack_clearing,
+    pack_negotiation,
     pack_pace,
     pack_paths,
     pack_pricing,
@@ -121,7 +122,7 @@ def test_every_command_is_named_and_every_example_is_a_command(name: str) -> Non
     shown = set(
         re.findall(
             r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|areas|new|schema|dip-catalogue|point-value"
-            r"|(?<=review )(?:export|notice))\b)?)",
+            r"|(?<=review )(?:export|notice)|(?<=negotiate )(?:template|rescale))\b)?)",
             blocks,
             re.MULTILINE,
         )
@@ -242,6 +243,7 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
             pack,
             pack_alliance,
             pack_clearing,
+            pack_negotiation,
             pack_pace,
             pack_pricing,
             pack_paths,

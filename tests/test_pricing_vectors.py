@@ -22,7 +22,12 @@ from tests.reference.price_case import Printed
 
 PAYMENT = Path(__file__).parents[2] / "shared" / "facts" / "payment"
 ALIKE = ("一级", "二级", "三级")
-PRICING, DIP, SETTLEMENT, NEGOTIATION = "here", "tests/test_pricing_dip.py", "issue 5", "issue 6"
+PRICING, DIP, SETTLEMENT, NEGOTIATION = (
+    "here",
+    "tests/test_pricing_dip.py",
+    "issue 5",
+    "tests/test_invariance.py",
+)
 INDICATORS = "tests/test_indicators.py"
 
 

@@ -187,7 +187,8 @@ def _marked(archive: zipfile.ZipFile, part: str) -> tuple[_Places, _Places, int]
             elif element.tag == f"{_MAIN}c" and event == "end":
                 place = element.get("r")
                 column = _column(place) if place else column + 1
-                if element.find(f"{_MAIN}f") is not None:
+                # An error value (#REF!) is read as an empty cell: it is marked, like the formula it comes from.
+                if element.find(f"{_MAIN}f") is not None or element.get("t") == "e":
                     found.setdefault(row_number, set()).add(column)
                 if element.get("t", "n") == "n" and _is_rounded(element.findtext(f"{_MAIN}v")):
                     rounded.setdefault(row_number, set()).add(column)
