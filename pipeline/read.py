@@ -224,13 +224,10 @@ def read_piece(source: Source, piece: Piece) -> Iterator[tuple[Piece, pa.RecordB
         inside = {path.split(".")[0] for path in paths}
         names = [column.name for column in source.columns if column.name in inside]
         lists = [path for path in paths if path.split(".")[0] in ("dx_codes", "px_codes")]
-        with pq.ParquetFile(
-            piece.path, metadata=metadata, read_dictionary=[] if piece.bulky else lists, memory_map=True
-        ) as file:
-            if not piece.bulky:
-                table = file.read_row_group(piece.row_group, columns=names, use_threads=False)
-                yield from _parts(source, piece, table, piece.start)
-                return
+        if not piece.bulky:
+            yield from _parts(source, piece, _row_group(piece, metadata, names, lists), piece.start)
+            return
+        with pq.ParquetFile(piece.path, metadata=metadata, memory_map=True) as file:
             start = piece.start
             for batch in file.iter_batches(SLICE_ROWS, row_groups=[piece.row_group], columns=names):
                 yield from _parts(source, piece, pa.table(batch), start)
@@ -239,6 +236,18 @@ def read_piece(source: Source, piece: Piece) -> Iterator[tuple[Piece, pa.RecordB
         raise InputError(
             f"文件内容损坏：{piece.path} 第 {piece.row_group + 1} 个行组读不出来；请重新导出"
         ) from error
+
+
+def _row_group(piece: Piece, metadata: pq.FileMetaData, names: list[str], lists: list[str]) -> pa.Table:
+    """A row group, its code lists as dictionaries; Arrow cannot make them of delta-encoded texts, which come as texts."""
+    try:
+        with pq.ParquetFile(piece.path, metadata=metadata, read_dictionary=lists, memory_map=True) as file:
+            return file.read_row_group(piece.row_group, columns=names, use_threads=False)
+    except OSError as error:
+        if "Not yet implemented" not in str(error):
+            raise
+    with pq.ParquetFile(piece.path, metadata=metadata, memory_map=True) as file:
+        return file.read_row_group(piece.row_group, columns=names, use_threads=False)
 
 
 def _parts(

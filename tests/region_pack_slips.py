@@ -124,7 +124,6 @@ SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a threshold with too many digits": (pack("threshold: 0.4", "threshold: 0.40001"), ("`ratio.0.low.threshold`", "小数位数超出上限 4 位", "0.40001")),
     "a rate with more digits than published": (pack("一级: 6900", "一级: 6900.00001"), ("费率 6900.00001", "4 位")),
     "a coefficient with more digits than published": (pack("H44990200004: 0.9200", "H44990200004: 0.92001"), ("系数 0.92001", "4 位")),
-    "a product of digits that is not exact": (pack(HIGH, HIGH.replace("3.0", "2.1251").replace("0.7", "0.8512")), ("参数", "小数位数超出可精确表示的范围")),
     "a coefficient of nothing": (pack("by_level: {一级: 1.0000", "by_level: {一级: 0"), ("`coefficients.0.by_level.一级`", "须大于 0")),
     "a rate of nothing": (pack("一级: 6900", "一级: 0"), ("`rates.0.values.310.一级`", "须大于 0")),
     "a negative rate": (pack("一级: 6900", "一级: -6900"), ("`rates.0.values.310.一级`", "须大于 0", "-6900")),

@@ -17,7 +17,7 @@ from pipeline.run import terms_and_schemes
 from tests.clearing_fixtures import B01
 from tests.pricing_fixtures import dated, plain_pack, write_pack
 from tests.pricing_rule_packs import points_pack
-from tests.region_pack_slips import copied, pack
+from tests.region_pack_slips import copied
 
 HEADER = "year,hospital_id,insurance_type,coefficient,deposit_return,source"
 
@@ -147,7 +147,10 @@ def test_published_standards_do_not_float(tmp_path: Path) -> None:
 def test_regions_check_tells_it(tmp_path: Path) -> None:
     folder = copied(tmp_path)
     entry = json.dumps([banded(measure="total")], ensure_ascii=False)
-    pack("\nsettlement:\n", f"\nclearing: {entry}\n\nsettlement:\n")(folder)
+    text = (folder / "region.yaml").read_text(encoding="utf-8")
+    start = text.index("\nclearing:")
+    end = text.index("\n\n", start + 1)
+    (folder / "region.yaml").write_text(f"{text[:start]}\nclearing: {entry}{text[end:]}", encoding="utf-8")
     region = load_region(f"{folder}/")
     found = [one for one in check_region(region, *terms_and_schemes(region)) if "年度清算" in one.where]
     assert [one.severity for one in found] == ["warning"]

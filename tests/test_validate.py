@@ -218,7 +218,8 @@ def test_every_finding_of_the_table_is_provoked_here_or_belongs_to_a_later_stage
     here = {code for code, *_ in PROVOKED} | {"mapped_code", "duplicate_case_id", "repeated_row"}
     later = {"reversal_of_refused", "second_reversal", "no_terms", "no_weight", "no_rate", "no_coefficient",
              "no_reference", "no_amount", "no_fee", "separate_over_total", "out_of_scope", "case_review",
-             "reversal_without_original", "reversal_unlike", "review_over_quota"}  # fmt: skip
+             "reversal_without_original", "reversal_unlike", "review_over_quota",
+             "already_paid", "late_discharge"}  # fmt: skip
     assert {finding.code for finding in ALL} == here | later
     assert len({finding.code for finding in ALL}) == len(ALL)
     for finding in ALL:
