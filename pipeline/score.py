@@ -66,13 +66,9 @@ def _names(key: str, names: Mapping[str, str]) -> pa.Table:
     )
 
 
-def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Review | None = None) -> pa.Table:
-    """Price `validated` ⋈ `grouped`, which a scheme of this kind (drg | dip) has made, and apply decisions.
-
-    Writes scored.parquet, rules_used.parquet and, with decisions, review_outcome.parquet and review_quota.parquet;
-    returns the findings of cases that lost their way or their place in the quota.
-    """
-    review = review or Review()
+def price(con: duckdb.DuckDBPyConnection, kind: str, review: Review | None = None) -> None:
+    """`scored` as a view that nobody has stored yet: `validated` ⋈ `grouped` of a scheme of this kind (drg | dip), priced
+    with the registered parameters, decisions applied. A simulation adds it up; `score` stores it."""
     view(con, f"{kind}/placed")
     few_valued(con)
     keep(con, "days")
@@ -81,10 +77,21 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Revie
     divert(con)
     view(con, "ruled")
     keep(con, "priced")
-    decide(con, review)
+    decide(con, review or Review())
     keep(con, "reversed")
     keep(con, "fund_shares")
     view(con, "funded")
+    view(con, "scored")
+
+
+def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Review | None = None) -> pa.Table:
+    """Price `validated` ⋈ `grouped` and apply decisions (see `price`).
+
+    Writes scored.parquet, rules_used.parquet and, with decisions, review_outcome.parquet and review_quota.parquet;
+    returns the findings of cases that lost their way or their place in the quota.
+    """
+    review = review or Review()
+    price(con, kind, review)
     store(con, "scored", folder / "scored.parquet")
     store(con, "rules_used", folder / "rules_used.parquet")
     store_outcome(con, review, folder)
