@@ -26,7 +26,8 @@ def simulate(
         list[str] | None, typer.Option("--proposal", help="名称=权重表.csv（写法同地区的权重表），可多次。")
     ] = None,
     packs: Annotated[
-        list[str] | None, typer.Option("--pack", help="名称=另一份地区文件夹：改费率、点值、系数、界限等，可多次。")
+        list[str] | None,
+        typer.Option("--pack", help="名称=另一份地区文件夹：改费率、点值、系数、界限等，可多次。"),
     ] = None,
     memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
     as_json: AsJson = False,

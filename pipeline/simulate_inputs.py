@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def stored_months(folders: Sequence[Path], region: Region) -> tuple[Stored, ...]
     if not folders:
         raise UsageMistake("没有给出历史批次；请用 --history 给出 out/地区/结算期/批次，可多次")
     months = sorted((_stored(folder, region) for folder in folders), key=lambda one: (one.period, one.run))
-    for before, after in zip(months, months[1:], strict=False):
+    for before, after in pairwise(months):
         if before.period == after.period:
             raise UsageMistake(
                 f"{after.period} 给了两个批次：{before.run}、{after.run}；同一结算期只能算一次，请删去一个"
@@ -86,12 +87,16 @@ def _stored(folder: Path, region: Region) -> Stored:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         files = {name: manifest["files"][f"{name}.parquet"] for name in STORED}
-        made = Stored(folder, manifest["period"], manifest["run"], manifest["pack_sha256"], manifest["ground"])
+        made = Stored(
+            folder, manifest["period"], manifest["run"], manifest["pack_sha256"], manifest["ground"]
+        )
         of_region = manifest["region"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"批次的清单读不出来或缺项：{path}；请换一个按月结算的批次") from error
     if of_region != region.pack.name:
-        raise UsageMistake(f"批次不是本地区的：{folder} 属于 `{of_region}`，应为 `{region.pack.name}`；请更正 --history")
+        raise UsageMistake(
+            f"批次不是本地区的：{folder} 属于 `{of_region}`，应为 `{region.pack.name}`；请更正 --history"
+        )
     for name, digest in files.items():
         found = sha256_of(made.table(name)) if made.table(name).is_file() else "（不存在）"
         if found != digest:
@@ -193,7 +198,9 @@ def _stop_on_errors(proposal: Proposal, path: Path) -> None:
         if one.severity == "error" and not one.refuses_cases
     ]  # fmt: skip
     if found:
-        raise ConfigurationError(f"方案 `{proposal.name}` 不能用：{path}，{found[0].where}：{found[0].message}")
+        raise ConfigurationError(
+            f"方案 `{proposal.name}` 不能用：{path}，{found[0].where}：{found[0].message}"
+        )
 
 
 def pack_proposal(name: str, folder: Path, present: Proposal) -> Proposal:
@@ -219,7 +226,9 @@ def pack_proposal(name: str, folder: Path, present: Proposal) -> Proposal:
     return Proposal(name, folder.name, region.sha256, region, terms, schemes)
 
 
-def simulation_id(present: Proposal, months: Sequence[Stored], proposals: Sequence[Proposal], code: str) -> str:
+def simulation_id(
+    present: Proposal, months: Sequence[Stored], proposals: Sequence[Proposal], code: str
+) -> str:
     """First 12 hex digits of the hash of everything a simulation is a function of."""
     parts = [present.sha256, code, [one.run for one in months], [[one.name, one.sha256] for one in proposals]]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -16,7 +16,7 @@ from pipeline.simulate_report import WAYS, Report, class_name
 from pipeline.words import yuan_text
 
 MOST_BARS = 20  # of each side; the tables have all
-BAR_SPAN, BAR_STEP = 260, 24  # pixels: the longest bar on either side, the distance of two bars
+BAR_SPAN, BAR_STEP = 200, 24  # pixels: the longest bar on either side, the distance of two bars
 MOST_GROUPS = 200  # rows of the table of groups, the largest changes; the workbook has all
 
 
@@ -133,8 +133,14 @@ def _tables(report: Report) -> list[dict[str, Any]]:
              "each": [held[name] for name in report.proposals]}
             for key, held in by_key.items()
         ]  # fmt: skip
-        note = f"只列增减最大的 {MOST_GROUPS} 个，全部见工作簿" if way == "group" and len(lines) == MOST_GROUPS else ""
-        found.append({"way": way, "title": report.word(title), "rows": lines, "note": note, "net": way == "hospital"})
+        note = (
+            f"只列增减最大的 {MOST_GROUPS} 个，全部见工作簿"
+            if way == "group" and len(lines) == MOST_GROUPS
+            else ""
+        )
+        found.append(
+            {"way": way, "title": report.word(title), "rows": lines, "note": note, "net": way == "hospital"}
+        )
     return found
 
 
@@ -144,7 +150,9 @@ def _label(report: Report, way: str, key: str, held: Mapping[str, Mapping[str, A
     return report.label(way, key)
 
 
-def _numbers(report: Report, totals: Sequence[Mapping[str, Any]], ranks: Sequence[Mapping[str, Any]]) -> Markup:
+def _numbers(
+    report: Report, totals: Sequence[Mapping[str, Any]], ranks: Sequence[Mapping[str, Any]]
+) -> Markup:
     """The numbers of the page for programs: JSON that no name in it can end the script of."""
     content = {
         "simulation": report.run, "periods": list(report.periods), "proposals": list(report.proposals),

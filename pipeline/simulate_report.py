@@ -58,7 +58,9 @@ class Report:
             "中性：点值（费率）同乘一数，使各险种基金合计仍等于现行；稀释＝中性基金−方案基金，即方案许诺而总额不容的部分",
         ]
         if self.changed_since:
-            told.append(f"{'、'.join(self.changed_since)} 的批次是按较早的参数算的，这里的“现行”按今天的参数包重算，与当时结果不同")
+            told.append(
+                f"{'、'.join(self.changed_since)} 的批次是按较早的参数算的，这里的“现行”按今天的参数包重算，与当时结果不同"
+            )
         return told
 
     def rows(self, text: str, **parameters: Any) -> list[dict[str, Any]]:

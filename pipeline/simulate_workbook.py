@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,20 @@ def _summary(book: Book, report: Report) -> None:
     fields += [Field(f"p{place}", name, "money", 20) for place, name in enumerate(report.proposals)]
     sheet.header([_plain(one) for one in fields], frozen=1)
     totals = {row["proposal"]: row for row in report.rows("FROM simulation_total WHERE by_what = 'region'")}
-    unit = "points" if report.by_points else "weight"
     measures: list[tuple[str, str, Kind]] = [
-        ("病例数", "cases", "count"), ("总权重", "weight", "weight"), *([("总点数", "points", "weight")] if unit == "points" else []),
+        ("病例数", "cases", "count"), ("总权重", "weight", "weight"), 
         ("支付标准合计（元）", "standard", "money"), ("基金（元）", "fund", "money"),
-    ]  # type: ignore[list-item]  # fmt: skip
+    ]  # fmt: skip
+    if report.by_points:
+        measures.insert(2, ("总点数", "points", "weight"))
     first = totals[report.proposals[0]]
     for told, name, kind in measures:
         tail = "_fen" if kind == "money" else ""
         cells: list[Cell] = [(report.word(told), "text"), (first[f"{name}_before{tail}"], kind)]
         sheet.line(cells + [(totals[one][f"{name}_after{tail}"], kind) for one in report.proposals])
-    sheet.line([("基金增减（元）", "text"), (None, "money"), *_each(report, totals, "fund_change_fen", "money")])
+    sheet.line(
+        [("基金增减（元）", "text"), (None, "money"), *_each(report, totals, "fund_change_fen", "money")]
+    )
     sheet.line([("基金增减", "text"), (None, "percent"),
                 *((_share(totals[one]["change_e6"]), "percent") for one in report.proposals)])  # fmt: skip
     counts = {
@@ -72,17 +76,29 @@ def _summary(book: Book, report: Report) -> None:
 def _values(sheet: Sheet, report: Report) -> None:
     """The hidden cut: the price that keeps the pool."""
     sheet.note("总额不变时的点值（费率）：各险种基金合计仍等于现行", below=1)
-    sheet.line([(report.word("险种／点值（费率），元"), "text"), ("现行", "text"), *((one, "text") for one in report.proposals)], "header")
+    sheet.line(
+        [
+            (report.word("险种／点值（费率），元"), "text"),
+            ("现行", "text"),
+            *((one, "text") for one in report.proposals),
+        ],
+        "header",
+    )
     found = report.rows("FROM simulation_value")
     keys = sorted({(row["insurance_type"], row["price"]) for row in found if row["price"] is not None})
     for kind, price in keys:
-        held = {row["proposal"]: row for row in found if (row["insurance_type"], row["price"]) == (kind, price)}
+        held = {
+            row["proposal"]: row for row in found if (row["insurance_type"], row["price"]) == (kind, price)
+        }
         cells: list[Cell] = [(report.label("insurance_type", kind), "text"), (price, "value")]
         sheet.line(cells + [_neutral(held.get(one)) for one in report.proposals])
     for kind in sorted({row["insurance_type"] for row in found}):
         held = {row["proposal"]: row for row in found if row["insurance_type"] == kind}
         cells = [(f"{report.label('insurance_type', kind)} 同乘", "text"), (Decimal(1), "value")]
-        sheet.line(cells + [((held[one]["multiplier"] if one in held else None), "value") for one in report.proposals])
+        sheet.line(
+            cells
+            + [((held[one]["multiplier"] if one in held else None), "value") for one in report.proposals]
+        )
     for why in sorted({f"{row['insurance_type']}：{row['why']}" for row in found if row["why"]}):
         sheet.note(why)
 
@@ -130,30 +146,28 @@ def _side_by_side(
     book: Book, report: Report, title: str, keys: Sequence[Field], rows: Sequence[dict[str, Any]], key: str,
     more: Sequence[Field] = (),
 ) -> None:  # fmt: skip
-    """One row per key: the present, then a band of columns per proposal."""
-    unit = Field("points", "点数", "weight", 14) if report.by_points else Field("weight", "权重", "weight", 14)
+    """One row per key and proposal, those of a key beneath each other: the present, then the proposal."""
+    unit = (
+        Field("points", "点数", "weight", 13) if report.by_points else Field("weight", "权重", "weight", 13)
+    )
     now = [
-        Field("cases_before", "病例", "count", 9), Field(f"{unit.name}_before", unit.title, "weight", 14),
-        Field("standard_before_fen", "支付标准（元）", "money", 16), Field("fund_before_fen", "基金（元）", "money", 16),
+        Field("cases_before", "病例", "count", 8), replace(unit, name=f"{unit.name}_before"),
+        Field("standard_before_fen", "支付标准（元）", "money", 15), Field("fund_before_fen", "基金（元）", "money", 15),
         Field("share_before_e6", "占比", "percent", 8),
     ]  # fmt: skip
     then = [
-        Field(f"{unit.name}_after", unit.title, "weight", 14), Field("standard_after_fen", "支付标准（元）", "money", 16),
-        Field("fund_after_fen", "基金（元）", "money", 16), Field("fund_change_fen", "增减（元）", "money", 15),
+        replace(unit, name=f"{unit.name}_after"), Field("standard_after_fen", "支付标准（元）", "money", 15),
+        Field("fund_after_fen", "基金（元）", "money", 15), Field("fund_change_fen", "增减（元）", "money", 14),
         Field("change_e6", "增减", "percent", 9), Field("share_after_e6", "占比", "percent", 8), *more,
     ]  # fmt: skip
     now, then = (fitted([one.worded(report.kind) for one in part], *rows) for part in (now, then))
+    fields = [*keys, Field("proposal", "方案", "text", 12), *now, *then]
     sheet = _open(book, report, title)
-    bands = [("", len(keys)), ("现行", len(now)), *((name, len(then)) for name in report.proposals)]
-    by_key: dict[Any, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        by_key.setdefault(row[key], {})[row["proposal"]] = row
-    fields = [*keys, *now, *(one for _ in report.proposals for one in then)]
-    sheet.header(fields, frozen=len(keys), bands=bands, filtered=len(by_key))
-    for held in by_key.values():
-        first = held[report.proposals[0]]
-        cells = [_cell(first, one) for one in (*keys, *now)]
-        sheet.line(cells + [_cell(held[name], one) for name in report.proposals for one in then])
+    bands = [("", len(keys) + 1), ("现行", len(now)), ("方案", len(then))]
+    sheet.header(fields, frozen=len(keys) + 1, bands=bands, filtered=len(rows))
+    places = {name: place for place, name in enumerate(report.proposals)}
+    for row in sorted(rows, key=lambda row: (row[key], places[row["proposal"]])):
+        sheet.line([_cell(row, one) for one in fields])
 
 
 def _cell(row: Mapping[str, Any], field: Field) -> Cell:
@@ -183,7 +197,9 @@ def _crossings(book: Book, report: Report) -> None:
 
 
 def _ranks(book: Book, report: Report) -> None:
-    sheet = _open(book, report, "排名", ["按现行点值（费率）下的基金增减由多到少；中性增减为总额不变时的净增减"])
+    sheet = _open(
+        book, report, "排名", ["按现行点值（费率）下的基金增减由多到少；中性增减为总额不变时的净增减"]
+    )
     rows = report.rows("FROM simulation_rank")
     fields = fitted([
         Field("proposal", "方案", "text", 22), Field("place", "名次", "index", 6), Field("hospital_id", "机构编号", "text", 16),
