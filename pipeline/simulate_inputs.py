@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import pyarrow.parquet as pq
 
 from pipeline.decide import QuotaUse, Review
 from pipeline.decisions import load_decisions
+from pipeline.entries import MOST_SCORE, MOST_WEIGHT
 from pipeline.errors import ConfigurationError, InputError, UsageMistake
-from pipeline.group_tables import read_group_tables
+from pipeline.group_tables import fen_of, weight_of
 from pipeline.identity import sha256_of
+from pipeline.pack import Pack
 from pipeline.problem import some
 from pipeline.region import Region, load_region
 from pipeline.region_check import check_region, stop_on_errors
+from pipeline.region_tables import read_csv
 from pipeline.run import terms_and_schemes
 from pipeline.runfolder import MANIFEST, ground_sha
 from pipeline.schemes import Scheme
@@ -165,8 +169,7 @@ def weights_proposal(name: str, path: Path, present: Proposal, last: Stored) -> 
     region = present.region
     if region.pack.method == "published":
         raise UsageMistake("本地区按公布的支付标准付费，没有权重可换；请用 --pack 名称=文件夹 给出另一份参数")
-    tables = read_group_tables(path.parent, region.pack.digits.weight, 0, [path.name], [], [])
-    weights, means = tables.weights[path.name], tables.means[path.name]
+    weights, means = _read_weights(path, region.pack)
     scheme = _scheme_at_end(present, last)
     kinds = present.schemes[scheme].kinds
     strange = [group for group in weights if group not in kinds]
@@ -183,6 +186,16 @@ def weights_proposal(name: str, path: Path, present: Proposal, last: Stored) -> 
     changed = replace(present, name=name, source=path.name, sha256=sha256_of(path), terms=terms)
     _stop_on_errors(changed, path)
     return changed
+
+
+def _read_weights(path: Path, pack: Pack) -> tuple[dict[str, Decimal], dict[str, int]]:
+    """Group → weight (a score by DIP), and group → mean fee in fen where the file prints one."""
+    most = MOST_SCORE if pack.kind == "dip" else MOST_WEIGHT
+    rows = read_csv(path, ("drg", "weight"), unique="drg")
+    return (
+        {row["drg"]: weight_of(path, row["drg"], row["weight"], pack.digits.weight, most=most) for row in rows},
+        {row["drg"]: fen_of(path, row["drg"], row["mean_fee_yuan"]) for row in rows if row.get("mean_fee_yuan")},
+    )  # fmt: skip
 
 
 def _scheme_at_end(present: Proposal, last: Stored) -> str:

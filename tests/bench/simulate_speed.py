@@ -1,9 +1,9 @@
-"""Speed and memory of a simulation: three proposals against the present on one stored month.
+"""Speed and memory of a simulation: three proposals against the present on stored months.
 
-    python tests/bench/simulate_speed.py [--cases 5000000] [--memory 2GiB] [--folder build/bench]
+    python tests/bench/simulate_speed.py [--cases 5000000] [--months 1] [--memory 2GiB] [--folder build/bench]
 
-The month is made, validated, grouped and priced once and kept (as by price_speed.py); the figure is of a process of its
-own that simulates, seconds by the clock and of both cores, and the peak of the whole process. Goal: 5 million, three
+With --months 5 --cases 1000000 the same month stands for five: 5 million cases as a window of months. The month is made,
+validated, grouped and priced once and kept (as by price_speed.py); the figure is of a process of its own that simulates, seconds by the clock and of both cores, and the peak of the whole process. Goal: 5 million, three
 proposals < 60 s.
 """
 
@@ -62,6 +62,22 @@ def stored_month(folder: Path, region: Region, cases: int) -> Path:
     return made
 
 
+def as_months(made: Path, count: int) -> list[Path]:
+    """The stored month under as many periods as asked for, its files shared."""
+    found = [made]
+    manifest = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
+    for month in range(1, count):
+        other = made.parent.parent / f"2025-{month:02}" / made.name
+        shutil.rmtree(other, ignore_errors=True)
+        other.mkdir(parents=True)
+        for table in TABLES:
+            os.link(made / f"{table}.parquet", other / f"{table}.parquet")
+        again = manifest | {"period": f"2025-{month:02}", "run": f"{made.name}-{month}"}
+        (other / "manifest.json").write_text(json.dumps(again), encoding="utf-8")
+        found.append(other)
+    return found
+
+
 def proposals(folder: Path, region: Region) -> list[tuple[str, Path]]:
     """Three tables of weights: every group times one of FACTORS, in turn from another start."""
     source = region.folder / region.pack.weights[-1].file
@@ -84,6 +100,7 @@ def main() -> None:
     """Make what is needed, then simulate in a process of its own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cases", type=int, default=5_000_000)
+    parser.add_argument("--months", type=int, default=1)
     parser.add_argument("--memory", default="2GiB")
     parser.add_argument("--region", default="demo-rate")
     parser.add_argument("--folder", type=Path, default=Path("build/bench"))
@@ -97,10 +114,11 @@ def main() -> None:
             [sys.executable, __file__, *sys.argv[1:], "--work", str(made)], check=True, env=os.environ
         )
         return
+    months = as_months(options.work, options.months)
     out = options.folder / "simulation-out"
     shutil.rmtree(out, ignore_errors=True)
     start, busy = time.perf_counter(), time.process_time()
-    done = simulate(region, [options.work], proposals(options.folder, region), [], out, options.memory)
+    done = simulate(region, months, proposals(options.folder, region), [], out, options.memory)
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     cases = done.manifest["totals"][0]["cases_before"]
