@@ -29,6 +29,12 @@ def simulate(
         list[str] | None,
         typer.Option("--pack", help="名称=另一份地区文件夹：改费率、点值、系数、界限等，可多次。"),
     ] = None,
+    regroup: Annotated[
+        bool,
+        typer.Option(
+            "--regroup", help="允许 --pack 换分组方案：由已校验的记录重新分组，并给出新旧分组对照。"
+        ),
+    ] = False,
     memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +47,7 @@ def simulate(
     weights, others = named(proposals or [], "--proposal"), named(packs or [], "--pack")
     pack = load_region(region)
     with stages(quiet=as_json) as tick:
-        done = run_simulation(pack, history or [], weights, others, out, memory, tick)
+        done = run_simulation(pack, history or [], weights, others, out, memory, tick, regroup)
     if as_json:
         print_json({"folder": str(done.folder), **done.manifest})
     else:

@@ -45,6 +45,7 @@ from pipeline.yardstick import period_days
 TABLES = (
     "simulation_total", "simulation_hospital", "simulation_group", "simulation_class", "simulation_rank", "simulation_value",
 )  # fmt: skip
+CROSSWALK = "simulation_crosswalk"  # only where a proposal groups anew
 LAWS = "audit_simulate"
 NO_VALUES = pa.schema(
     [("proposal_no", pa.int32()), ("insurance_type", pa.string()), ("by_points", pa.bool_()),
@@ -86,11 +87,12 @@ class Simulated:
 
 def simulate(
     region: Region, history: Sequence[Path], weights: Sequence[tuple[str, Path]], packs: Sequence[tuple[str, Path]],
-    out: Path, memory_limit: str = "2GiB", tick: Tick = lambda stage, done, total: None,
+    out: Path, memory_limit: str = "2GiB", tick: Tick = lambda stage, done, total: None, regroup: bool = False,
 ) -> Simulated:  # fmt: skip
     """Write the tables of TABLES, `simulation.xlsx`, `simulation.html` and `simulation.json` into `out`, all or nothing.
 
-    `weights` and `packs`: proposals as (name, file | folder). Raises UsageMistake, ConfigurationError and InputError for
+    `weights` and `packs`: proposals as (name, file | folder). `regroup` lets a pack have another scheme: its cases are
+    grouped anew and `simulation_crosswalk` tells old group → new group. Raises UsageMistake, ConfigurationError and InputError for
     what cannot be compared, AuditBroken where the present parameters do not give what is stored.
     """
     if out.exists():
@@ -100,7 +102,7 @@ def simulate(
     months = stored_months(history, region)
     proposals = [
         *(weights_proposal(name, path, present, months[-1]) for name, path in weights),
-        *(pack_proposal(name, path, present) for name, path in packs),
+        *(pack_proposal(name, path, present, regroup) for name, path in packs),
     ]
     with appearing(out, folder=True) as beside, tempfile.TemporaryDirectory(dir=beside.parent) as scratch:
         sums = Sums()
@@ -110,7 +112,7 @@ def simulate(
                 add_month(sums, month, number, one, Path(scratch), memory_limit)
         with engine(Path(scratch), memory_limit) as con:
             _register(con, region, months, [present, *proposals], sums)
-            laws = _assemble(con, beside)
+            laws = _assemble(con, beside, bool(sums.crosswalk))
             run = simulation_id(present, months, proposals, code_version())
             report = Report(
                 con,
@@ -119,6 +121,7 @@ def simulate(
                 [one.period for one in months],
                 [one.name for one in proposals],
                 sums.changed_since,
+                bool(sums.crosswalk),
             )
             tick("write", 0, 0)
             write_workbook(beside / "simulation.xlsx", report)
@@ -136,8 +139,9 @@ def _register(
     sums: Sums,
 ) -> None:
     """The sums of every month and proposal as tables, and the names they are told by."""
-    for name, parts in (("lines", sums.lines), ("crossings", sums.crossings)):
-        con.register(name, pa.concat_tables(parts))
+    for name, parts in (("lines", sums.lines), ("crossings", sums.crossings), ("crosswalk", sums.crosswalk)):
+        if parts:
+            con.register(name, pa.concat_tables(parts))
     con.register("proposals", pa.table({
         "proposal_no": pa.array(range(len(all_)), pa.int32()), "proposal": pa.array([one.name for one in all_], pa.string()),
     }))  # fmt: skip
@@ -203,10 +207,10 @@ def _value_rows(
         }  # fmt: skip
 
 
-def _assemble(con: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
+def _assemble(con: duckdb.DuckDBPyConnection, folder: Path, regrouped: bool) -> list[str]:
     """The tables of the simulation as files, their laws proved."""
     keep(con, "simulate/compared")
-    for name in TABLES:
+    for name in (*TABLES, *([CROSSWALK] if regrouped else ())):
         store(con, f"simulate/{name}", folder / f"{name}.parquet")
     title = statement(PRESENT_LAW).splitlines()[0].removeprefix("-- ")
     return [title, *audit(con, [name for name in audit_names(LAWS) if name != PRESENT_LAW])]

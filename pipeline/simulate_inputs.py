@@ -36,7 +36,10 @@ LONGEST_NAME = 20
 
 @dataclass(frozen=True)
 class Proposal:
-    """Parameters that price the stored cases. `source`: the file or folder they come from; `sha256` of it."""
+    """Parameters that price the stored cases. `source`: the file or folder they come from; `sha256` of it.
+
+    `regroups`: by another scheme, so that the validated rows are grouped anew before they are priced.
+    """
 
     name: str
     source: str
@@ -44,6 +47,7 @@ class Proposal:
     region: Region
     terms: tuple[Terms, ...]
     schemes: Mapping[str, Scheme]
+    regroups: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,27 +220,38 @@ def _stop_on_errors(proposal: Proposal, path: Path) -> None:
         )
 
 
-def pack_proposal(name: str, folder: Path, present: Proposal) -> Proposal:
-    """A whole other pack. Raises ConfigurationError where its cases would have to be grouped or validated anew."""
+def pack_proposal(name: str, folder: Path, present: Proposal, regroup: bool) -> Proposal:
+    """A whole other pack; `regroup` allows another scheme of the same kind.
+
+    Raises ConfigurationError where its cases would have to be validated anew, or grouped without `regroup`.
+    """
     region = load_region(f"{folder}/")
     own, other = present.region.pack, region.pack
-    if [one.model_dump(exclude={"source"}) for one in own.scheme] != [
-        one.model_dump(exclude={"source"}) for one in other.scheme
-    ]:
-        titles = "、".join(f"{one.name}（{one.from_} 起）" for one in other.scheme)
+    changed = _schemes_of(own) != _schemes_of(other)
+    if changed and (not regroup or own.kind != other.kind):
         raise ConfigurationError(
-            f"方案 `{name}` 换了分组方案，需要重新分组：{folder} 用 {titles}，"
-            f"现行为 {'、'.join(f'{one.name}（{one.from_} 起）' for one in own.scheme)}；"
-            f"请由原始记录用 `drgdip run {folder}/ --period 结算期 --out 另一文件夹` 分组后比较"
-        )
-    if ground_sha(region) != ground_sha(present.region):
+            f"方案 `{name}` 换了分组方案，需要重新分组：{folder} 用 {_titles(other)}，现行为 {_titles(own)}；"
+            + ("请加 --regroup，由已校验的记录重新分组并给出新旧分组对照" if own.kind == other.kind
+               else "DRG 与 DIP 之间不能这样比较，请由原始记录分别结算")
+        )  # fmt: skip
+    same_scheme = replace(region, pack=other.model_copy(update={"scheme": own.scheme}))
+    if ground_sha(same_scheme if changed else region) != ground_sha(present.region):
         raise ConfigurationError(
             f"方案 `{name}` 改了编码版本、医院表、险种或结算期的口径，需要重新校验和分组：{folder}；"
             "只改价格（权重、费率、点值、系数、界限、基础病组）的参数才能由已存的分组测算"
         )
     terms, schemes = terms_and_schemes(region)
     stop_on_errors(region, terms, schemes)
-    return Proposal(name, folder.name, region.sha256, region, terms, schemes)
+    return Proposal(name, folder.name, region.sha256, region, terms, schemes, changed)
+
+
+def _schemes_of(pack: Pack) -> list[dict[str, Any]]:
+    """What of the schemes decides groups: all but where it is written."""
+    return [one.model_dump(exclude={"source"}) for one in pack.scheme]
+
+
+def _titles(pack: Pack) -> str:
+    return "、".join(f"{one.name}（{one.from_} 起）" for one in pack.scheme)
 
 
 def simulation_id(

@@ -14,10 +14,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.errors import AuditBroken, ConfigurationError
 from pipeline.findings import BY_CODE
 from pipeline.query import audit, engine, keep, parquet_view, rows, statement, table, view
+from pipeline.run import grouping
 from pipeline.score import price, register_prices
 from pipeline.simulate_inputs import Proposal, Stored, review_of_run
 
@@ -26,10 +28,11 @@ PRESENT_LAW = "audit_simulate/present_equals_stored"
 
 @dataclass
 class Sums:
-    """What pricing leaves: rows of `lines`, `crossings` and `values` by proposal (0 is the present) and month."""
+    """What pricing leaves: rows of `lines`, `crossings`, `crosswalk` and `values` by proposal (0 is the present) and month."""
 
     lines: list[pa.Table] = field(default_factory=list)
     crossings: list[pa.Table] = field(default_factory=list)
+    crosswalk: list[pa.Table] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     changed_since: list[str] = field(default_factory=list)
 
@@ -40,10 +43,12 @@ def _priced(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of its own that holds `simulated` and `classed`: a month priced by one proposal."""
     with tempfile.TemporaryDirectory(dir=spill) as own, engine(Path(own), memory_limit) as con:
-        for name, stored in (
-            ("validated", "validated"), ("grouped", "grouped"), ("stored_payment", "case_payment"), ("stored_scored", "scored"),
+        grouped = _regrouped(month, one, Path(own)) if one.regroups else month.table("grouped")
+        for name, path in (
+            ("validated", month.table("validated")), ("grouped", grouped),
+            ("stored_payment", month.table("case_payment")), ("stored_scored", month.table("scored")),
         ):  # fmt: skip
-            parquet_view(con, name, [month.table(stored)])
+            parquet_view(con, name, [path])
         keep(con, "simulate/arrivals")
         register_prices(con, one.region, one.terms, one.schemes)
         price(con, one.region.pack.kind, review_of_run(month, one.region))
@@ -52,9 +57,26 @@ def _priced(
         yield con
 
 
+def _regrouped(month: Stored, one: Proposal, folder: Path) -> Path:
+    """The stored rows as another scheme groups them; a month's rows are read row group by row group."""
+    place, target = grouping(one.region, one.terms, one.schemes), folder / "grouped.parquet"
+    coded = ["dx_codes.list.element", "px_codes.list.element"]
+    stored = pq.ParquetFile(month.table("validated"), read_dictionary=coded)
+    writer: pq.ParquetWriter | None = None
+    for number in range(stored.num_row_groups):
+        part = place(stored.read_row_group(number))
+        writer = writer or pq.ParquetWriter(target, part.schema, store_schema=False)
+        writer.write_table(part)
+    if writer is None:
+        return month.table("grouped")  # a month without a case has the same groups by any scheme
+    writer.close()
+    return target
+
+
 def add_month(
     sums: Sums, month: Stored, number: int, one: Proposal, scratch: Path, memory_limit: str
 ) -> None:
+    """Add one proposal's month to the sums; the present (number 0) comes first and is kept in `scratch` to compare with."""
     kept = scratch / f"present-{month.run}.parquet"
     with _priced(month, one, scratch, memory_limit) as con:
         if number == 0:
@@ -63,7 +85,11 @@ def add_month(
         parquet_view(con, "present", [kept])
         if number:
             crossings = table(con, "simulate/crossings")
-            _stop_on_lost(con, crossings, month, one)
+            if one.regroups:  # a case whose new group has no price is told with its weight, group by group
+                found = table(con, "simulate/crosswalk")
+                sums.crosswalk.append(_tagged(found, number, month.period))
+            else:
+                _stop_on_lost(con, crossings, month, one)
             sums.crossings.append(_tagged(crossings, number, month.period))
         sums.lines.append(_tagged(table(con, "simulate/lines"), number, month.period))
         sums.values += [row | {"proposal_no": number} for row in rows(con, statement("simulate/values"))]

@@ -27,6 +27,7 @@ class Report:
     periods: Sequence[str]
     proposals: Sequence[str]
     changed_since: Sequence[str]
+    regrouped: bool  # whether there is a crosswalk of groups
 
     @property
     def kind(self) -> str:

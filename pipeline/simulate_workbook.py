@@ -32,6 +32,8 @@ def write_workbook(path: Path, report: Report) -> None:
                 _by_group(book, report)
         _crossings(book, report)
         _ranks(book, report)
+        if report.regrouped:
+            _crosswalk(book, report)
 
 
 def _open(book: Book, report: Report, title: str, lines: Sequence[str] = ()) -> Sheet:
@@ -209,5 +211,23 @@ def _ranks(book: Book, report: Report) -> None:
         Field("crossed_cases", "跨档病例", "count", 9),
     ], *rows)  # fmt: skip
     sheet.header(fields, frozen=4, filtered=len(rows))
+    for row in rows:
+        sheet.line([_cell(row, one) for one in fields])
+
+
+def _crosswalk(book: Book, report: Report) -> None:
+    sheet = _open(
+        book, report, "分组对照", ["按病例由旧组到新组；“无价”的新组没有权重，其病例的现行权重、基金列在左边"]
+    )
+    rows = report.rows("FROM simulation_crosswalk")
+    for row in rows:
+        row["told"] = "" if row["has_price"] else "无价"
+    fields = fitted([one.worded(report.kind) for one in (
+        Field("proposal", "方案", "text", 14), Field("group_before", "现行病组", "text", 24), Field("name_before", "名称", "text", 30),
+        Field("group_after", "新病组", "text", 24), Field("name_after", "名称", "text", 30), Field("told", "说明", "level", 7),
+        Field("cases", "病例", "count", 9), Field("weight_before", "现行权重", "weight", 13), Field("weight_after", "新权重", "weight", 13),
+        Field("fund_before_fen", "现行基金（元）", "money", 15), Field("fund_after_fen", "新基金（元）", "money", 15),
+    )], *rows)  # fmt: skip
+    sheet.header(fields, frozen=2, filtered=len(rows))
     for row in rows:
         sheet.line([_cell(row, one) for one in fields])

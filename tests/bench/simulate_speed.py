@@ -2,8 +2,9 @@
 
     python tests/bench/simulate_speed.py [--cases 5000000] [--months 1] [--memory 2GiB] [--folder build/bench]
 
-With --months 5 --cases 1000000 the same month stands for five: 5 million cases as a window of months. The month is made,
-validated, grouped and priced once and kept (as by price_speed.py); the figure is of a process of its own that simulates, seconds by the clock and of both cores, and the peak of the whole process. Goal: 5 million, three
+With --months 5 --cases 1000000 the same month stands for five: 5 million cases as a window of months. The month is
+made, validated, grouped and priced once and kept (as by price_speed.py); the figure is of a process of its own that
+simulates: seconds by the clock and of both cores, and the peak of the whole process. Goal: 5 million, three
 proposals < 60 s.
 """
 

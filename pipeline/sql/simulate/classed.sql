@@ -1,7 +1,7 @@
 -- classed: one row per paid discharge or reversal (grain: input_row), a reversal in the class of what it takes back.
 SELECT s.input_row, s.hospital_id::VARCHAR AS hospital_id, s.insurance_type::VARCHAR AS insurance_type,
     s.group_code::VARCHAR AS group_code, coalesce(o.price_class, s.price_class)::VARCHAR AS class,
-    s.case_count, s.fund_fen
+    s.case_count, s.weight * s.case_count AS weight, s.fund_fen
 FROM simulated s
 LEFT JOIN (
     SELECT r.input_row, t.price_class
