@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import simulate_inputs
+from pipeline.decide import Review
 from pipeline.identity import sha256_of
 from pipeline.region import Region, load_region
 from pipeline.runfolder import ground_sha
@@ -22,6 +23,7 @@ from pipeline.terms import resolve
 from tests.pricing_fixtures import KINDS, LAST_DAY, WEIGHTS, Case, priced, scheme_of, write_pack
 from tests.reference.price_case import NOTHING_PRINTED, Printed
 
+UNPRICED = "NEW"  # a group that the scheme can yield and no table has a weight for
 STORED = ("validated", "grouped", "case_payment", "scored")
 
 
@@ -35,10 +37,10 @@ class Bench:
     scores: Mapping[str, str] | None = None
     printed: Printed = NOTHING_PRINTED
 
-    def month(self, cases: Sequence[Case], period: str = "2025-10") -> Path:
+    def month(self, cases: Sequence[Case], period: str = "2025-10", review: Review | None = None) -> Path:
         """A run folder of these cases with what a simulation reads of it."""
         made = self.folder / "out" / "under-test" / period / f"run-{period}"
-        with priced(self.region, cases, made, scores=self.scores, printed=self.printed) as run:
+        with priced(self.region, cases, made, scores=self.scores, printed=self.printed, review=review) as run:
             run.settled(period)
             for name in ("validated", "grouped"):
                 run.con.table(name).write_parquet(str(made / f"{name}.parquet"))
@@ -64,10 +66,10 @@ class Bench:
 
     def simulated(
         self, months: Sequence[Path], weights: Sequence[tuple[str, Path]] = (), packs: Sequence[tuple[str, Path]] = (),
-        name: str = "made",
+        name: str = "made", regroup: bool = False,
     ) -> Tables:  # fmt: skip
         region = load_region(f"{self.region.folder}/")
-        return Tables(simulate(region, months, weights, packs, self.folder / name))
+        return Tables(simulate(region, months, weights, packs, self.folder / name, regroup=regroup))
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def bench_of(
     region = write_pack(folder / "pack", pack, weights if scores is None else WEIGHTS, printed=printed)
 
     def terms_and_schemes(of: Region) -> tuple[Any, Any]:
-        kinds = KINDS | dict.fromkeys(scores or {}, "grouped")
+        kinds = KINDS | {UNPRICED: "grouped"} | dict.fromkeys(scores or {}, "grouped")
         scheme = scheme_of(kinds, of.pack.kind, scores, printed)
         return resolve(of, dt.date(2025, 1, 1), LAST_DAY), {entry.key: scheme for entry in of.pack.scheme}
 

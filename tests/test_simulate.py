@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +21,8 @@ import typer
 from typer.testing import CliRunner
 
 from pipeline.cli_simulate import register
+from pipeline.decide import Review
+from pipeline.decisions import Decision, store
 from pipeline.errors import AuditBroken, ConfigurationError, InputError, UsageMistake
 from pipeline.identity import sha256_of
 from pipeline.simulate_inputs import named
@@ -143,10 +147,41 @@ def test_three_proposals_over_two_months_are_the_twins(
     tables = bench.simulated(folders, given)
     same_as_twin(tables, pack, [first, second], present, proposals, printed if by_dip else NOTHING_PRINTED)
     assert tables.made.manifest["changed_since"] == []
-    # The order in which months and proposals are named changes no number.
+
+
+def test_the_order_of_months_and_proposals_changes_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = bench_of(monkeypatch, tmp_path, plain_pack())
+    folders = [
+        bench.month(at_random(3, ["AA", "BB"], 30), "2025-09"),
+        bench.month(at_random(4, ["AA", "BB"], 30)),
+    ]
+    given = [bench.weights(name, PROPOSALS[name]) for name in ("甲", "乙")]
+    tables = bench.simulated(folders, given)
     turned = bench.simulated(folders[::-1], given[::-1], name="turned")
     for table in ("hospital", "group", "class", "rank", "value", "total"):
         assert sorted(map(str, tables.rows(table))) == sorted(map(str, turned.rows(table))), table
+    # The folder knows nothing of the order of the months.
+    again = bench.simulated(folders[::-1], given, name="again")
+    assert bytes_of(again.made.folder) == bytes_of(tables.made.folder)
+
+
+def test_decisions_that_a_month_has_met_hold_in_every_proposal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of 40 cases is decided by item: 9000.00 − 3600.00 = 5400.00 whatever AA weighs; a later decision is not met."""
+    bench = bench_of(monkeypatch, tmp_path, plain_pack(review=[dated(quota_share="0.05", stay_days_ge=60)]))
+    one = Decision("c0", "by_item", None, 1, "王某", dt.date(2025, 11, 5), "长期住院", "")
+    cases = [Case(f"c{number}") for number in range(40)]
+    review = Review(tuple(bench.region.pack.review), (one,))
+    month = bench.month(cases, review=review)
+    weights = bench.weights("甲", WEIGHTS | {"AA": "1"})
+    assert "特例单议决定不全" in refused(bench, [month], [weights])
+    store(bench.folder / "out" / "under-test", [one, replace(one, case_id="c1")], "李某")
+    row = bench.simulated([month], [weights]).one("hospital")
+    # 39 at 8155.59 − 3600 = 4555.59, at weight 1 at 8809.23 − 3600 = 5209.23
+    assert (row["fund_before_fen"], row["fund_after_fen"]) == (540_000 + 39 * 455_559, 540_000 + 39 * 520_923)
 
 
 def test_the_same_weights_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
