@@ -29,24 +29,25 @@ class Repeats:
     conflicting: np.ndarray
 
 
+# What a folder name holds is text; what is stored of it later must be of the column's own type.
+_SQL_TYPES = {
+    "string": "VARCHAR",
+    "date32[day]": "DATE",
+    "int8": "TINYINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+}
+
+
 def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     """The input as `discharges`, with file and row as `numbered`, and `input_files` in input order."""
-    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in source.files)
     columns = ", ".join(column.name for column in source.columns if column.name in source.present)
-    partitioned = any(source.named_by_path.values())  # folder names hold columns that the files lack
-    hive = (
-        "hive_partitioning = true, hive_types_autocast = false"
-        if partitioned
-        else "hive_partitioning = false"
-    )
     # A file may lack an optional column that another one has; foreign columns are nobody's business here.
     with _damage_named(source):
         for view, more in (("discharges", ""), ("numbered", ", filename, file_row_number")):
             options = "".join(f", {name.strip()} = true" for name in more.split(",") if name)
-            con.execute(
-                f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}{more} FROM read_parquet([{quoted}], "
-                f"{hive}, union_by_name = true{options})"
-            )
+            parts = " UNION ALL BY NAME ".join(_reads(source, options))
+            con.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT {columns}{more} FROM ({parts})")
     starts = _starts(source)
     files = pa.table({
         "filename": [str(file) for file in source.files],
@@ -54,6 +55,28 @@ def register_input(con: duckdb.DuckDBPyConnection, source: Source) -> None:
         "start": pa.array([starts.get(str(file), 0) for file in source.files], pa.int64()),
     })  # fmt: skip
     con.register("input_files", files)
+
+
+def _reads(source: Source, options: str) -> Iterator[str]:
+    """Files whose folders name columns, and files that hold all of theirs: DuckDB reads no mixture of them."""
+    for partitioned in (True, False):
+        files = [file for file in source.files if bool(source.named_by_path.get(file)) == partitioned]
+        if not files:
+            continue
+        quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        hive = (
+            "hive_partitioning = true, hive_types_autocast = false"
+            if partitioned
+            else "hive_partitioning = false"
+        )
+        named = {name for file in files for name in source.named_by_path.get(file, {})}
+        typed = ", ".join(
+            f"TRY_CAST({column.name} AS {_SQL_TYPES[str(column.type)]}) AS {column.name}"
+            for column in source.columns
+            if column.name in named
+        )
+        replaced = f" REPLACE ({typed})" if typed else ""
+        yield f"SELECT *{replaced} FROM read_parquet([{quoted}], {hive}, union_by_name = true{options})"
 
 
 def find_repeats(con: duckdb.DuckDBPyConnection, source: Source) -> Repeats:

@@ -20,6 +20,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipeline.alliance import clear_alliances, months_of
+from pipeline.alliance_workbook import AllianceYear, write_year_books
 from pipeline.budgets import Budget
 from pipeline.clear import assessments_of, clear_year, clearing_on
 from pipeline.clear_files import write_clearing
@@ -187,10 +189,17 @@ class _Clearing:
             self._register_money(con)
             tick("settle", 0, 1)
             laws = clear_year(con, self.entry, int(self.year), beside)
+            for table in ("hospital_clearing", "case_clearing"):
+                parquet_view(con, table, [beside / f"{table}.parquet"])
+            con.register("alliance_months", months_of(self.region, int(self.year)))
+            laws += clear_alliances(con, self.region, int(self.year), beside)
             tick("write", 0, 0)
             write_clearing(
                 con, self.region, self.entry, int(self.year), self.identity.run, beside, self.trial
             )
+            pack, year = self.region.pack, int(self.year)
+            created = dt.datetime(year, 12, 31)
+            write_year_books(beside, AllianceYear(pack.title, year, self.identity.run, pack.version, created))
             return write_manifest(
                 beside, self.identity, self.region, {}, self._totals(con), laws, self.standing, None
             )
@@ -206,6 +215,15 @@ class _Clearing:
         con.execute(
             "CREATE VIEW year_scored AS SELECT s.* EXCLUDE (filename), f.period "
             "FROM month_scored s JOIN year_files f USING (filename)"
+        )
+        con.register("validated_files", pa.table({
+            "filename": [str(folder / "validated.parquet") for folder in folders.values()], "period": list(folders),
+        }))  # fmt: skip
+        validated = [one / "validated.parquet" for one in folders.values()]
+        parquet_view(con, "month_validated", validated, filename=True)
+        con.execute(
+            "CREATE VIEW year_validated AS SELECT v.input_row, v.insured_area, f.period "
+            "FROM month_validated v JOIN validated_files f USING (filename)"
         )
         parquet_view(
             con, "month_paid", [one / "hospital_payment.parquet" for one in folders.values()], filename=True

@@ -17,7 +17,8 @@ from pipeline.cli_regions import RegionName, regions_app
 from pipeline.cli_review import review_app
 from pipeline.cli_schemes import AsJson, schemes_app
 from pipeline.cli_schemes import print_json as _print_json
-from pipeline.errors import InputError, UserError
+from pipeline.ending import INTERRUPTED, ending
+from pipeline.errors import UserError
 from pipeline.usage import in_chinese, usage_mistake
 
 app = typer.Typer(
@@ -31,8 +32,6 @@ app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(regions_app, name="regions")
 app.add_typer(review_app, name="review")
 register(app)
-
-INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
 Out = Annotated[Path, typer.Option("--out", help="存放结算结果的文件夹。")]
 Period = Annotated[str, typer.Option("--period", help="结算期，如 2025-10。")]
@@ -63,7 +62,7 @@ def run(
     pack = load_region(region)
     with stages(quiet=as_json) as tick:
         outcome = run_month(
-            pack, period, input_path or inbox(pack), out, control_totals, memory, tick, ledger_url, by
+            pack, period, input_path or inbox(pack, period), out, control_totals, memory, tick, ledger_url, by
         )
     if as_json:
         _print_json({"folder": str(outcome.folder), "fresh": outcome.fresh, **outcome.manifest})
@@ -89,7 +88,7 @@ def validate(
 
     pack = load_region(region)
     with stages(quiet=as_json) as tick:
-        counts = validate_only(pack, period, input_path or inbox(pack), out, tick)
+        counts = validate_only(pack, period, input_path or inbox(pack, period), out, tick)
     if as_json:
         _print_json(counts)
     else:
@@ -212,33 +211,20 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
-        _stop(error.kind, str(error), error.exit_code)
+        _stop(*ending(error))
     except typer.Exit as error:
         sys.exit(error.exit_code)
     except typer.Abort:
         _stop("中断", "已按要求停止；已有成果未动", 1)
     except mistakes.ClickException as error:
         _stop("用法", f"{usage_mistake(error)}；请用 --help 查看用法", 2)
-    except KeyboardInterrupt:
-        _stop("中断", "已按要求停止；已有成果未动", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        _stop(*ending(error))
     except Exception as error:
-        _stop_unexpected(error)
-
-
-def _stop_unexpected(error: Exception) -> None:
-    from groupers.scheme import SchemeError
-
-    if isinstance(error, SchemeError):
-        _stop("方案", str(error), 12)
-    if os.environ.get("DRGDIP_DEBUG"):
-        raise error
-    if isinstance(error, OSError) and error.filename:
-        _stop(
-            "输入",
-            f"文件操作失败：{error.filename}（系统错误号 {error.errno}）；请检查路径与权限",
-            InputError.exit_code,
-        )
-    _stop("内部错误", f"{type(error).__name__}；已有成果未动，请设 DRGDIP_DEBUG=1 重跑并把输出交给开发者", 1)
+        kind, message, code = ending(error)
+        if code == 1 and os.environ.get("DRGDIP_DEBUG"):
+            raise
+        _stop(kind, message, code)
 
 
 def _stop(kind: str, message: str, code: int) -> None:

@@ -1,4 +1,4 @@
-"""Commands about what was computed and published: confirm, recheck, publish, runs, show, verify."""
+"""Commands about what was computed and published: confirm, recheck, publish, runs, show, diff, nightly, verify."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def rerun(
             region, first, last, out, by, (rechecked_by, approved_by), memory, tick, ledger_url
         )
     if as_json:
-        print_json(found)
+        print_json({"months": found})
     else:
         typer.echo("\n".join(rerun_lines(found)))
 
@@ -173,6 +173,54 @@ def show(
     typer.echo("\n".join(shown_lines(found)))
 
 
+def diff(
+    region: RegionName,
+    first: Annotated[str, typer.Argument(metavar="批次", help="前一个批次号或其开头，见 drgdip runs。")],
+    second: Annotated[str, typer.Argument(metavar="批次", help="后一个批次号或其开头。")],
+    out: Out = Path("out"),
+    to: Annotated[Path | None, typer.Option("--to", help="另存为这个工作簿（.xlsx）。")] = None,
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
+    ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """比较两个批次：哪些医院、哪些病组、哪些病例不同，为什么；各原因之和等于总差额。"""
+    from pipeline.diff import diff_runs
+    from pipeline.diff_words import difference_lines, plain
+
+    found = diff_runs(region, first, second, out, ledger_url, to, memory)
+    if as_json:
+        print_json(plain(vars(found)))
+    else:
+        typer.echo("\n".join(difference_lines(found)))
+
+
+def nightly(
+    region: RegionName,
+    period: Annotated[
+        str | None,
+        typer.Option("--period", help="结算期；不给则是最近一次发布的下一个月，从未发布则看收件箱。"),
+    ] = None,
+    input_path: Annotated[
+        Path | None, typer.Option("--input", help="出院记录；不给则用地区参数里的收件箱。")
+    ] = None,
+    out: Out = Path("out"),
+    memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "2GiB",
+    by: Annotated[str | None, typer.Option("--by", help="计算人姓名；不给则用系统用户名。")] = None,
+    ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """夜间预结算，给 cron 用：收件箱有新数据就重算未发布的月份，只印一行；从不发布。日志在 out/地区/nightly.log。"""
+    from dataclasses import asdict
+
+    from pipeline.nightly import night, run_night
+
+    done = night(region, out, lambda pack: run_night(pack, out, period, input_path, memory, ledger_url, by))
+    if as_json:
+        print_json(asdict(done))
+    else:
+        typer.echo(done.line())
+
+
 def verify(
     region: RegionName, out: Out = Path("out"), ledger_url: LedgerUrl = None, as_json: AsJson = False
 ) -> None:
@@ -191,5 +239,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Put the commands at the top level."""
-    for command in (confirm, recheck, publish, clear, rerun, runs, show, verify):
+    for command in (confirm, recheck, publish, clear, rerun, runs, show, diff, nightly, verify):
         app.command()(command)

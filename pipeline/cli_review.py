@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli_ledger import LedgerUrl
 from pipeline.cli_schemes import AsJson, print_json
 from pipeline.errors import UsageMistake
 
@@ -68,8 +69,9 @@ def review_export(
 def review_import(
     region: Annotated[str, typer.Argument(metavar="地区", help="地区名，或地区文件夹的路径。")],
     file: Annotated[Path, typer.Argument(metavar="文件", help="评议决定表：xlsx 或 CSV。")],
-    by: Annotated[str, typer.Option("--by", help="谁导入的（姓名），记在台账里。")],
+    by: Annotated[str, typer.Option("--by", help="谁导入的（姓名），记在账本里。")],
     runs: Runs = Path("out"),
+    ledger_url: LedgerUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """导入评议决定：逐格检查，有一处不对就一行也不收；导入后重新运行所属各期，价格才会变。"""
@@ -78,6 +80,8 @@ def review_import(
 
     from pipeline.decision_list import Known, read_decisions
     from pipeline.decisions import store
+    from pipeline.identity import code_version, sha256_of
+    from pipeline.ledger import open_ledger
     from pipeline.region import load_region
     from pipeline.review import known_cases
     from pipeline.runfolder import occupied
@@ -94,24 +98,28 @@ def review_import(
         return found
 
     decisions = read_decisions(file, known)
-    with occupied(runs / name, name):
-        kept = store(runs / name, decisions, by.strip())
+    with (
+        occupied(runs / name, name),
+        open_ledger(runs / name, name, code_version(), ledger_url) as ledger,
+        ledger.occupied(),
+    ):
+        is_new = store(ledger, decisions, sha256_of(file), by.strip())
     counts = Counter(str(one.decision) for one in decisions)
     if as_json:
         print_json(
             {
                 "decisions": len(decisions),
                 **counts,
-                "file": str(kept) if kept else None,
+                "fresh": is_new,
                 "periods": sorted(periods),
             }
         )
         return
     told = "、".join(f"{title} {counts[verdict]:,} 例" for verdict, title in DECISION_NAMES.items())
-    if kept is None:
+    if not is_new:
         typer.echo(f"这些决定已经导入过，没有变化：{told}")
     else:
-        typer.echo(f"已导入 {len(decisions):,} 个决定（{told}）：{kept}")
+        typer.echo(f"已导入 {len(decisions):,} 个决定（{told}），记入账本")
         typer.echo(f"下一步：重新运行 {'、'.join(sorted(periods))}；已发布的用 `drgdip rerun {region}`")
 
 

@@ -1,6 +1,6 @@
-"""Apply decisions of special case review (特例单议) to priced cases, inside the quota of the year.
+"""Apply decisions of special case review (特例单议) to cases before they are priced, inside the quota of the year.
 
-`priced` becomes `decided`, which the stages after it read; without decisions they are the same table.
+`ruled` becomes `decided`, which the stages after it read; without decisions they are the same view.
 """
 
 from __future__ import annotations
@@ -136,14 +136,21 @@ def _rule(held: tuple[ReviewEntry, dt.date]) -> dict[str, object]:
 
 
 def decide(con: duckdb.DuckDBPyConnection, review: Review) -> None:
-    """`decided` from `priced`, and `review_quota` and `review_verdict` where there are decisions."""
+    """`decided` from `ruled`, and `review_quota` and `review_verdict` where there are decisions.
+
+    The views up to `priced` are there; a decided case is priced without its decision first, it alone.
+    """
     register_review(con, review)
+    con.execute("CREATE OR REPLACE VIEW decided AS FROM ruled")
     if not review.decisions:
-        con.execute("CREATE OR REPLACE VIEW decided AS FROM priced")
         con.register("review_quota", REVIEW_QUOTA.empty_table())
         return
-    for name in ("taken_back", "review_cases", "review_quota"):
+    view(con, "priced")
+    for name in ("taken_back", "review_quota"):
         keep(con, f"review/{name}")
+    view(con, "review/cases")
+    keep(con, "review/review_cases")
+    view(con, "cases")
     con.execute("CREATE OR REPLACE VIEW reviewable AS FROM review_cases WHERE input_row IS NOT NULL")
     keep(con, "review/conditions_met")
     keep(con, "review/review_verdict")

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 
+from pipeline.alliance import alliance_entry, earlier_months, settle_alliances
+from pipeline.alliance_workbook import write_month_books
 from pipeline.decide import Review
 from pipeline.deliver import deliver, heading
 from pipeline.identity import Identity
@@ -19,6 +22,8 @@ from pipeline.runfolder import write_manifest
 from pipeline.schemes import Scheme
 from pipeline.settle import settle
 from pipeline.standing import Standing
+from pipeline.terms import in_force
+from pipeline.workdays import due_date, load_calendar
 from pipeline.yardstick import period_days
 
 Tick = Callable[[str, int, int], None]  # stage, done, of how many
@@ -35,6 +40,7 @@ class Month:
     stands: Standing
     tick: Tick
     review: Review
+    alliance_days: tuple[dt.date | None, dt.date | None] = (None, None)
 
     @property
     def last(self) -> dt.date:
@@ -47,10 +53,30 @@ def settle_month(con: duckdb.DuckDBPyConnection, month: Month, folder: Path) -> 
     parquet_view(con, "findings", [folder / "findings.parquet"])
     month.tick("settle", 0, 1)
     stands = month.stands
-    return settle(
+    laws = settle(
         con, month.region, month.period, month.last, folder,
         stands.amounts("carried"), stands.amounts("adjustments"),
     )  # fmt: skip
+    con.register("earlier_alliance_months", earlier_months(_earlier_packages(month, folder.parent.parent)))
+    lead_due_on, member_due_on = month.alliance_days
+    return laws + settle_alliances(con, month.region, month.period, folder, lead_due_on, member_due_on)
+
+
+def _earlier_packages(month: Month, home: Path) -> list[dict[str, Any]]:
+    """What the alliances used in the other published months."""
+    paths = [home / one.period / one.run_id / "alliance_package.parquet" for one in month.stands.others]
+    return [row for path in paths if path.is_file() for row in pl.read_parquet(path).to_dicts()]
+
+
+def alliance_days(region: Region, period: str) -> tuple[dt.date | None, dt.date | None]:
+    """By when an alliance's lead is paid and pays its members; without terms of alliances in the pack neither is known."""
+    last = period_days(period)[1]
+    alliance, settlement = alliance_entry(region, last), in_force(region.pack.settlement, last)
+    if alliance is None or settlement is None or settlement.declare_by_day is None or not region.memberships:
+        return None, None
+    calendar = load_calendar(region.folder)
+    lead = due_date(calendar, period, settlement.declare_by_day, alliance.lead_due_workdays)
+    return lead, calendar.add_workdays(lead, alliance.member_due_workdays)
 
 
 def write_month(
@@ -66,6 +92,7 @@ def write_month(
     titles = "、".join(dict.fromkeys(scheme.manifest.title for scheme in month.schemes.values()))
     head = heading(month.region, month.period, month.identity.run, titles, month.last)
     deliver(con, head, folder, spill, lambda done: month.tick("write", done, 0))
+    write_month_books(folder, head)
     totals = con.table("totals").to_arrow_table().to_pylist()[0]
     (folder / "arrivals.parquet").unlink(missing_ok=True)  # they stand in case_payment, row for row
     described = month.stands.described()

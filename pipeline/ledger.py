@@ -63,6 +63,19 @@ class Ledger:
                     f"系统时间早于账本：现在 {stamp(now)}，账本最后一笔 {text}（{self.place}）；请校正系统时间后再试"
                 )
 
+    def next_moment(self) -> str:
+        """This moment for a publication; just after the last one where the clock went back a little (LATER).
+
+        Publications are in the order of their times, and what a month carries depends on that order.
+        """
+        table = tables.publication
+        query = sa.select(sa.func.max(table.c.published_at).label("at")).where(table.c.region == self.region)
+        last = self.rows(query)[0]["at"]
+        moment = now()
+        if last:
+            moment = max(moment, dt.datetime.fromisoformat(last) + dt.timedelta(milliseconds=1))
+        return stamp(moment)
+
     def migrate(self) -> None:
         """Bring the ledger to this program's schema, step by step, each once. Raises InputError for a newer one."""
         with _failures(self.place):
@@ -93,10 +106,12 @@ class Ledger:
         if self._engine.dialect.name != "postgresql":
             yield
             return
-        who = f"drgdip {os.getpid()}@{os.uname().nodename} {stamp(now())}"
+        # A name of 63 bytes is all that the server keeps; the start must not be what is cut off.
+        start = now().isoformat(timespec="seconds")
+        who = f"drgdip {os.getpid()}@{os.uname().nodename[:20]} {start}"
         key = {"key": f"drgdip/{self.region}"}
         with _failures(self.place), self._engine.connect() as con:
-            con.execute(sa.text("SELECT set_config('application_name', :who, false)"), {"who": who[:63]})
+            con.execute(sa.text("SELECT set_config('application_name', :who, false)"), {"who": who})
             taken = con.execute(sa.text("SELECT pg_try_advisory_lock(hashtext(:key))"), key).scalar()
             if not taken:
                 holder = con.execute(sa.text(
@@ -149,8 +164,8 @@ def _begin_file(path: Path, region: str, code_version: str) -> None:
             f"账本不见了：{path} 不存在，但 {path.parent / PUBLISHED} 里已有发布的结果；请从备份恢复账本后再试"
         )
     with appearing(path) as beside:
-        engine = sa.create_engine(f"sqlite:///{beside}")
-        Ledger(engine, region, str(beside), code_version).migrate()
+        engine = _file_engine(beside)
+        Ledger(engine, region, str(path), code_version).migrate()
         engine.dispose()
 
 
@@ -164,21 +179,31 @@ def _engine(home: Path, url: str | None) -> tuple[Engine, str]:
     if url is None:
         path = home / FILE
         _prove_file(path)
-        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 10})
-        sa.event.listen(engine, "connect", _careful)
-        return engine, str(path)
+        return _file_engine(path), str(path)
     try:
         parsed = make_url(url)
+        if parsed.get_backend_name() != "postgresql":
+            raise ArgumentError("a file has its place in the region's folder")
         named = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
-        return sa.create_engine(named), parsed.render_as_string(hide_password=True)
-    except (ArgumentError, SQLAlchemyError, ImportError) as error:
+        # What follows the question mark may hold a password too.
+        return sa.create_engine(named), parsed.set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, SQLAlchemyError, ImportError, ValueError) as error:
         # The text may hold a password, so it is not shown.
         raise InputError(
             "账本地址用不了；应写作 postgresql://用户@主机/库，并装有 drgdip[postgres]；请检查 --ledger 或 DRGDIP_LEDGER"
         ) from error
 
 
+def _file_engine(path: Path) -> Engine:
+    """The database in a file, whatever characters its name has; a transaction holds changes of the schema too."""
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 10})
+    sa.event.listen(engine, "connect", _careful)
+    sa.event.listen(engine, "begin", lambda con: con.exec_driver_sql("BEGIN"))
+    return engine
+
+
 def _careful(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # Python's driver begins no transaction before CREATE TABLE; we do
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
@@ -194,7 +219,7 @@ def _prove_file(path: Path) -> None:
         raise InputError(
             f"账本文件被截断或损坏：{path}（{path.stat().st_size} 字节）；请从备份恢复，不要删除它重来"
         )
-    engine = sa.create_engine(f"sqlite:///{path}")
+    engine = _file_engine(path)
     try:
         with engine.connect() as con:
             found = con.execute(sa.text("PRAGMA quick_check(1)")).scalar()
@@ -215,8 +240,11 @@ def _failures(place: str) -> Iterator[None]:
         text = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
         if "append-only" in text:
             raise InputError(f"账本只许追加，不许改动：{place}；请用新的一笔更正") from error
+        if "full" in text:
+            raise InputError(
+                f"磁盘已满：写 {place} 时空间不足；已有成果未动，请清理磁盘后重新运行"
+            ) from error
         advice = {
-            "full": "磁盘已满，请清理后重试",
             "readonly": "没有写权限，请检查权限",
             "locked": "正被另一进程占用，请稍后再试",
         }
@@ -229,19 +257,34 @@ def _failures(place: str) -> Iterator[None]:
 def _first(con: Connection) -> None:
     """All tables as they stand today, and the triggers that keep them append-only."""
     tables.metadata.create_all(con)
-    sqlite = con.dialect.name == "sqlite"
-    if not sqlite:
+    if con.dialect.name != "sqlite":
         con.execute(sa.text(
             "CREATE OR REPLACE FUNCTION drgdip_append_only() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'append-only'; END $$"
         ))  # fmt: skip
-    for name in tables.metadata.tables:
-        for act in ("UPDATE", "DELETE"):
-            body = (
-                "BEGIN SELECT RAISE(ABORT, 'append-only'); END" if sqlite
-                else "FOR EACH ROW EXECUTE FUNCTION drgdip_append_only()"
-            )  # fmt: skip
-            con.execute(sa.text(f'CREATE TRIGGER "{name}_{act.lower()}" BEFORE {act} ON "{name}" {body}'))
+    for table in tables.metadata.tables.values():
+        for act, when in (_refused_by_file if con.dialect.name == "sqlite" else _refused_by_server)(table):
+            con.execute(
+                sa.text(f'CREATE TRIGGER "{table.name}_{act.lower()}" BEFORE {act} ON "{table.name}" {when}')
+            )
+
+
+def _refused_by_server(table: sa.Table) -> Iterator[tuple[str, str]]:
+    for act, each in (("UPDATE", "ROW"), ("DELETE", "ROW"), ("TRUNCATE", "STATEMENT")):
+        yield act, f"FOR EACH {each} EXECUTE FUNCTION drgdip_append_only()"
+
+
+def _refused_by_file(table: sa.Table) -> Iterator[tuple[str, str]]:
+    """SQLite's INSERT OR REPLACE removes a row of the same key and asks no other trigger."""
+    body = "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+    yield "UPDATE", body
+    yield "DELETE", body
+    keys = [list(table.primary_key.columns)]
+    keys += [list(one.columns) for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
+    same = " OR ".join(
+        "(" + " AND ".join(f'"{column.name}" = NEW."{column.name}"' for column in key) + ")" for key in keys
+    )
+    yield "INSERT", f'WHEN EXISTS (SELECT 1 FROM "{table.name}" WHERE {same}) {body}'
 
 
 # One step per version of the schema; a step is never changed once a ledger has taken it.

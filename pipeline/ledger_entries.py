@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import socket
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,13 @@ def enter_run(
         return
     ledger.stop_on_clock(now())
     totals = manifest["totals"]
-    payment = _month(folder) if kind == "month" else _year(folder)
+    payment = results_of(kind, folder)
     with ledger.writing() as con:
         insert(con, tables.run, [{
             "run_id": run_id, "region": ledger.region, "kind": kind, "period": manifest["period"],
             "folder": f"{manifest['period']}/{run_id}", "manifest_sha256": sha256_of(folder / "manifest.json"),
             "pack_version": manifest["pack_version"], "pack_sha256": manifest["pack_sha256"],
-            "code_version": manifest["code_version"], "computed_by": computed_by, "host": socket.gethostname(),
+            "code_version": manifest["code_version"], "computed_by": computed_by.strip() or getuser(), "host": socket.gethostname(),
             "pid": os.getpid(), "started_at": stamp(started), "finished_at": stamp(now()),
             "rows_in": totals["rows_in"], "paid_rows": totals["paid"], "refused_rows": totals["refused"],
             "held_rows": totals["held"], "cases": totals["cases"], "fund_fen": totals["fund_fen"],
@@ -49,14 +50,15 @@ def enter_run(
             {"run_id": run_id, "place": place, "name": one["name"], "sha256": one["sha256"]}
             for place, one in enumerate(manifest["schemes"])
         ])  # fmt: skip
-        columns = payment.select("hospital_id", "insurance_type", *RESULTS)
         insert(
-            con, tables.hospital_result, [{"run_id": run_id, **row} for row in columns.iter_rows(named=True)]
+            con, tables.hospital_result, [{"run_id": run_id, **row} for row in payment.iter_rows(named=True)]
         )
 
 
-def _month(folder: Path) -> pl.DataFrame:
-    return pl.read_parquet(folder / "hospital_payment.parquet")
+def results_of(kind: str, folder: Path) -> pl.DataFrame:
+    """What the files of a run say each hospital is owed: hospital_id, insurance_type and RESULTS."""
+    frame = pl.read_parquet(folder / "hospital_payment.parquet") if kind == "month" else _year(folder)
+    return frame.select("hospital_id", "insurance_type", *RESULTS)
 
 
 def _year(folder: Path) -> pl.DataFrame:

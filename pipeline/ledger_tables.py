@@ -70,7 +70,7 @@ publication = Table(
 
 # What finance pays: one row per payee, hospital and insurance type. A negative amount is paid back by the hospital.
 payment = Table(
-    "payment", metadata, _key("publication_id"), _key("hospital_id"), _key("insurance_type"), _text("payee_id"),
+    "payment", metadata, _key("publication_id"), _key("hospital_id"), _key("insurance_type"), _key("payee_id"),
     _count("amount_fen"), _text("due_on"),
 )  # fmt: skip
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from groupers.scheme import TieBreaker
 from pipeline.entries import Closed, Dated
+from pipeline.pack_alliance import AllianceEntry
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.pack_pace import PaceEntry
 from pipeline.pack_paths import BedDayEntry, OffPathEntry, ScopeEntry, SeparateItemsEntry, SpecialRulesEntry
@@ -28,6 +29,7 @@ from pipeline.pack_pricing import (
 )
 from pipeline.pack_settlement import ReviewEntry
 
+PERIOD = "{period}"  # in `inbox`: the month that is run
 Method = Literal["rate", "points", "dip", "published"]
 # What each method is priced by, beside what all of them have.
 PRICED_BY: dict[Method, tuple[str, ...]] = {
@@ -42,6 +44,7 @@ OPTIONAL = (
     "bed_day",
     "separate_items",
     "review",
+    "alliance",
     "pace",
     "clearing",
 )  # what a pack may do without
@@ -145,6 +148,7 @@ class Pack(Closed):
     separate_items: list[SeparateItemsEntry] = []
     fund_share: list[FundShareEntry] = []
     settlement: list[SettlementEntry] = []
+    alliance: list[AllianceEntry] = []
     review: list[ReviewEntry] = []
     pace: list[PaceEntry] = []
     clearing: list[ClearingEntry] = []
@@ -165,6 +169,13 @@ class Pack(Closed):
         """Every dated list of this method, by key; of the optional ones those that are there."""
         keys = (*COMMON, *PRICED_BY[self.method], *(key for key in OPTIONAL if getattr(self, key)))
         return {key: list(getattr(self, key)) for key in keys}
+
+    @field_validator("inbox")
+    @classmethod
+    def _only_the_period(cls, inbox: str) -> str:
+        if "{" in inbox.replace(PERIOD, "") or "}" in inbox.replace(PERIOD, ""):
+            raise ValueError(f"路径里只能用 {PERIOD}（结算期，如 2025-10），实为 `{inbox[:60]}`")
+        return inbox
 
     @model_validator(mode="after")
     def _of_its_method(self) -> Pack:

@@ -131,9 +131,9 @@ def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
 
 def _of_rule(rule: Rule, most: _Largest, units: Units, points_unit: int, fund: int) -> int:
     """The same products as in priced.sql, ruled.sql and funded.sql, every sign positive; `fund`: its further factor."""
-    amount = rule.amount
+    amount, unit = rule.amount, rule.amount.unit
     standard, value, points, fee = (
-        scaled(abs(number), RULE_UNIT)
+        scaled(abs(number), unit)
         for number in (amount.by_standard, amount.by_value, amount.of_points, amount.of_fee)
     )
     below = (most.reference_num if points else 1) * (most.coefficient if amount.coefficient_power < 0 else 1)
@@ -144,13 +144,13 @@ def _of_rule(rule: Rule, most: _Largest, units: Units, points_unit: int, fund: i
         units.rate * most.auxiliary * by_power[amount.coefficient_power]
     )
     points_top = standard * most.coefficient * value_top + beside
-    amount_bottom = scale * RULE_UNIT * units.price
-    amount_top = points_top * most.price + (fee + RULE_UNIT) * MOST_FEN * scale * units.price
+    amount_bottom = scale * unit * units.price
+    amount_top = points_top * most.price + (fee + unit) * MOST_FEN * scale * units.price
     reference = most.weight * most.rate * most.reference_num * most.coefficient
     x_top = MOST_FEN * units.weight * units.rate * most.reference_den * units.coefficient * RULE_UNIT
     edges = [scaled(edge, RULE_UNIT) for edge in (rule.x_from, rule.x_to) if edge is not None]
     return max(
         # By ratio the remainder alone is multiplied, by policy the whole; see `shared` in rounding.py.
-        2 * amount_top * (RULE_UNIT if fund == RULE_UNIT else 1) + amount_bottom * fund, 2 * points_top * points_unit + scale * RULE_UNIT,
+        2 * amount_top * (RULE_UNIT if fund == RULE_UNIT else 1) + amount_bottom * fund, 2 * points_top * points_unit + scale * unit,
         2 * x_top + reference, max([RULE_UNIT, *edges]) * reference,
     )  # fmt: skip

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from math import lcm
 
 from pipeline.errors import ConfigurationError
 from pipeline.pack_paths import OffPathEntry, Treatment
@@ -19,6 +21,7 @@ from pipeline.pack_pricing import Band, RatioEntry
 
 ZERO, ONE = Decimal(0), Decimal(1)
 EVERY_LEVEL = ""
+ITEM_UNIT = 10_000  # of B, a case's own points
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class Amount:
     auxiliary_power: int = 0  # j: 0 or 1
     floored: bool = False
     of_item: bool = False  # u and B
+
+    @property
+    def unit(self) -> int:
+        """The smallest unit that tells the four factors as integers: small products divide fast."""
+        if self.of_item:  # B is kept in ten-thousandths of a point
+            return ITEM_UNIT
+        factors = (self.by_standard, self.by_value, self.of_points, self.of_fee)
+        return lcm(*(Fraction(factor).denominator for factor in factors))
 
     @property
     def needs_coefficient(self) -> bool:

@@ -21,6 +21,7 @@ SCHEMAS = {
         rule_id=_TEXT, path=_TEXT, level=_TEXT, price_class=_TEXT,
         x_from_e4=_INT, x_from_inclusive=_FLAG, x_to_e4=_INT, x_to_inclusive=_FLAG, family=_TEXT,
         standard_e4=_INT, value_e4=_INT, points_e4=_INT, fee_e4=_INT,
+        rule_unit=_INT, m_num=_INT, m0_num=_INT, k_num=_INT, n_num=_INT,  # the four again, as multiples of 1/rule_unit
         coefficient_power=pa.int8(), auxiliary_power=pa.int8(), floored=_FLAG, of_item=_FLAG,
         needs_weight=_FLAG, needs_coefficient=_FLAG,
     ),

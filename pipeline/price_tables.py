@@ -239,7 +239,7 @@ def _rule_rows(one: Terms, levels: Sequence[str]) -> Iterator[dict[str, object]]
     if one.base_groups.amounts:
         rules.append(Rule("base", "special", Amount("fixed_amount", of_item=True)))
     for rule in rules:
-        amount = rule.amount
+        amount, unit = rule.amount, rule.amount.unit
         yield {
             "terms_id": one.terms_id, "rule_id": f"{one.terms_id}/{rule.name}",
             "path": rule.path, "level": rule.level or None, "price_class": rule.price_class,
@@ -248,6 +248,9 @@ def _rule_rows(one: Terms, levels: Sequence[str]) -> Iterator[dict[str, object]]
             "family": amount.family,
             "standard_e4": _e4(amount.by_standard), "value_e4": _e4(amount.by_value),
             "points_e4": _e4(amount.of_points), "fee_e4": _e4(amount.of_fee),
+            "rule_unit": unit,
+            "m_num": scaled(amount.by_standard, unit), "m0_num": scaled(amount.by_value, unit),
+            "k_num": scaled(amount.of_points, unit), "n_num": scaled(amount.of_fee, unit),
             "coefficient_power": amount.coefficient_power, "auxiliary_power": amount.auxiliary_power,
             "floored": amount.floored, "of_item": amount.of_item,
             "needs_weight": amount.needs_weight or bool(rule.piece),

@@ -16,7 +16,7 @@ from pipeline.accounts import Account, account_on
 from pipeline.case_csv import write_case_csv
 from pipeline.identity import sha256_of
 from pipeline.region import Region
-from pipeline.workbook import Book, Field, fitted, open_book
+from pipeline.workbook import Book, Cell, Field, fitted, open_book
 from pipeline.write import appearing
 
 PAYMENTS, DIFFERENCES = "payments", "differences"
@@ -28,8 +28,8 @@ _PAYMENT_FIELDS = [
     Field("hospital_name", "结算机构", "text", 26),
     Field("amount_fen", "应付金额", "money", 14),
     Field("due_on", "最迟拨付日", "text", 12),
-    Field("payer_account", "付款账户", "text", 34),
-    Field("payee_account", "收款账户", "text", 34),
+    Field("payee_account", "收款账户", "text", 62),
+    Field("payer_account", "付款账户", "text", 62),
 ]
 _DIFFERENCE_FIELDS = [
     Field("period", "结算期", "text", 10),
@@ -72,7 +72,8 @@ def write_publication(
     `payments`: hospital_id, insurance_type, payee_id, amount_fen, due_on; `differences`: hospital_id, insurance_type,
     period, published_fen, recomputed_fen, difference_fen.
     """
-    names = {hospital.hospital_id: hospital.name for hospital in region.hospitals}
+    names = {one.alliance_id: f"{one.alliance_name}（结余留用、超支分担）" for one in region.memberships}
+    names |= {hospital.hospital_id: hospital.name for hospital in region.hospitals}
     funds = {code: f"{name}统筹" for code, name in region.pack.insurance_types.items()}
 
     def shown(holder: str) -> str:
@@ -105,7 +106,9 @@ def write_publication(
             frame = pl.DataFrame(rows, schema=kinds | {"insurance_type": pl.String})
             frame.write_parquet(beside / f"{name}.parquet")
             write_case_csv(beside / f"{name}.csv", frame, {f.name: f.title for f in fields})
-        shutil.copytree(run_folder / "hospitals", beside / "hospitals")
+        for place in ("hospitals", "alliances"):
+            if (run_folder / place).is_dir():
+                shutil.copytree(run_folder / place, beside / place)
         shutil.copy2(run_folder / "region.xlsx", beside / "region.xlsx")
         files = sorted(file for file in beside.rglob("*") if file.is_file())
         manifest = {
@@ -123,14 +126,18 @@ def _write_payments(book: Book, head: Head, rows: Sequence[dict[str, Any]]) -> N
     funds = list(dict.fromkeys(row["fund_name"] for row in rows))
     sums = {fund: sum(row["amount_fen"] for row in rows if row["fund_name"] == fund) for fund in funds}
     total = {"fund_name": "合计", "amount_fen": sum(sums.values())}
-    fields = fitted(_PAYMENT_FIELDS, total, *rows)
+    # One account pays a whole fund: it stands above the fund's rows, and as a column in the lists for systems.
+    fields = fitted([field for field in _PAYMENT_FIELDS if field.name != "payer_account"], total, *rows)
     sheet = book.sheet("拨付清单")
     sheet.banner(f"{head.title}　拨付清单", head.lines(), right=5)
     sheet.header(fields, frozen=2)
+    blank: Cell = (None, "text")
     for fund in funds:
-        for row in rows:
-            if row["fund_name"] == fund:
-                sheet.total(row, fields, "body")
+        own = [row for row in rows if row["fund_name"] == fund]
+        payer = f"{fund}　付款账户：{own[0]['payer_account'] or '（账户表未登记）'}"
+        sheet.line([(payer, "text"), *[blank] * (len(fields) - 1)], "section")
+        for row in own:
+            sheet.total(row, fields, "body")
         sheet.total({"fund_name": f"{fund}小计", "amount_fen": sums[fund]}, fields)
     sheet.total(total, fields)
     sheet.note("制表：　　　　　　　　　　复核：　　　　　　　　　　审批：　　　　　　　　　　日期：", 1)

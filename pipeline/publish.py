@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pipeline import ledger_tables as tables
 from pipeline import states
 from pipeline.accounts import read_accounts
-from pipeline.errors import ConfigurationError, UsageMistake
+from pipeline.errors import ConfigurationError, InputError, UsageMistake
 from pipeline.identity import code_version, sha256_of
-from pipeline.ledger import PUBLISHED, Ledger, insert, now, open_ledger, stamp
+from pipeline.ledger import PUBLISHED, Ledger, insert, now, open_ledger
+from pipeline.ledger_laws import prove_laws
+from pipeline.payees import Key, clearing_payments, still_to_pay
 from pipeline.publication_files import Head, write_publication
 from pipeline.region import Region
 from pipeline.runfolder import MANIFEST, occupied, prove_finished
@@ -72,7 +75,7 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
     manifest = prove_finished(folder)
     if sha256_of(folder / MANIFEST) != run["manifest_sha256"]:
         raise UsageMistake(f"批次 {run['run_id']} 与账本所记不同：{folder}；请移走文件夹后重新运行")
-    if not approved_by.strip() or approved_by.strip() == run["computed_by"]:
+    if not approved_by.strip() or approved_by.strip().casefold() == run["computed_by"].strip().casefold():
         raise UsageMistake(
             f"计算人与审批人须是两个人：计算 `{run['computed_by']}`，审批 `{approved_by.strip()[:40]}`；"
             "请由另一人用 --approved-by 署名"
@@ -122,46 +125,71 @@ class _Act:
         adjusted = json.loads((self.home / run["folder"] / MANIFEST).read_text(encoding="utf-8"))["standing"][
             "adjusted"
         ]
-        at = stamp(now())
-        if folder.exists():  # left by a process that was killed before the ledger knew of it
-            shutil.rmtree(folder)
+        row = {
+            "publication_id": publication_id, "region": ledger.region, "kind": run["kind"], "period": run["period"],
+            "version": self.version, "run_id": run["run_id"], "folder": f"{PUBLISHED}/{folder.name}",
+            "computed_by": run["computed_by"], "approved_by": head.approved_by,
+            "published_at": ledger.next_moment(), "due_on": due_on.isoformat(), "paid_fen": paid,
+        }  # fmt: skip
+        accounts = read_accounts(self.region.folder, _holders(self.region))
+        _clear_away(folder, run["run_id"])
         with ledger.writing() as con:
-            accounts = read_accounts(self.region.folder, _holders(self.region))
             digest = write_publication(
                 folder, head, self.home / run["folder"], self.region, payments, adjustments, accounts
             )
-            insert(con, tables.publication, [{
-                "publication_id": publication_id, "region": ledger.region, "kind": run["kind"],
-                "period": run["period"], "version": self.version, "run_id": run["run_id"],
-                "folder": f"{PUBLISHED}/{folder.name}", "manifest_sha256": digest,
-                "computed_by": run["computed_by"], "approved_by": head.approved_by, "published_at": at,
-                "due_on": due_on.isoformat(), "paid_fen": paid,
-            }])  # fmt: skip
-            insert(con, tables.payment, [{"publication_id": publication_id, **row} for row in payments])
-            insert(con, tables.adjustment, [{"publication_id": publication_id, **row} for row in adjustments])
-            if self.before is None:  # a later version meets what the first one settled already
-                insert(con, tables.adjustment_paid, [
-                    {"adjusted_publication_id": one, "publication_id": publication_id} for one in adjusted
-                ])  # fmt: skip
-            insert(con, tables.period_state, [states.step(run, states.PUBLISHED, head.approved_by)])
+            try:
+                self._enter(con, row | {"manifest_sha256": digest}, payments, adjustments, adjusted)
+            except BaseException:
+                # Nothing stands in the ledger; a kill in here is made good by the next to publish.
+                shutil.rmtree(folder)
+                raise
         difference = sum(row["difference_fen"] for row in adjustments)
         return Publication(
             publication_id, folder, run["period"], self.version, run["run_id"], paid, difference,
             due_on.isoformat(), fresh=True,
         )  # fmt: skip
 
+    def _enter(
+        self, con: Connection, row: dict[str, Any], payments: list[dict[str, Any]], adjustments: list[dict[str, Any]],
+        adjusted: list[str],
+    ) -> None:  # fmt: skip
+        """The ledger's side of publishing; the laws must hold with it, or it is not done."""
+        mine = {"publication_id": row["publication_id"]}
+        insert(con, tables.publication, [row])
+        insert(con, tables.payment, [mine | one for one in payments])
+        insert(con, tables.adjustment, [mine | one for one in adjustments])
+        if self.before is None:
+            insert(con, tables.adjustment_paid, [{"adjusted_publication_id": one} | mine for one in adjusted])
+        insert(con, tables.period_state, [states.step(self.run, states.PUBLISHED, row["approved_by"])])
+        prove_laws(self.ledger.region, lambda query: [dict(one) for one in con.execute(query).mappings()])
+
     def _amounts(
         self, published: list[dict[str, Any]], due_on: dt.date
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Payments and adjustments: a month computed again leaves its difference to the next, a year pays it itself."""
-        if self.before is None:
-            return self._payments(published, due_on), []
-        adjustments = self._adjustments(published)
-        if self.run["kind"] == "month":
-            return [], adjustments
-        return self._payments(
-            [one | {"payable_fen": one["difference_fen"]} for one in adjustments], due_on
-        ), adjustments
+        adjustments = [] if self.before is None else self._adjustments(published)
+        if self.run["kind"] == "clear":
+            return self._clearing_payments(due_on), adjustments
+        return (self._payments(published, due_on) if self.before is None else []), adjustments
+
+    def _clearing_payments(self, due_on: dt.date) -> list[dict[str, Any]]:
+        """What the year owes beyond what its earlier versions paid."""
+        payment, publication = tables.payment, tables.publication
+        rows = self.ledger.rows(
+            sa.select(payment)
+            .join(publication, publication.c.publication_id == payment.c.publication_id)
+            .where(publication.c.region == self.ledger.region, publication.c.period == self.run["period"])
+        )
+        paid: dict[Key, int] = {}
+        for row in rows:
+            key = (row["hospital_id"], row["insurance_type"], row["payee_id"])
+            paid[key] = paid.get(key, 0) + row["amount_fen"]
+        wanted = clearing_payments(self.home / self.run["folder"])
+        return [
+            {"hospital_id": key[0], "insurance_type": key[1], "payee_id": key[2], "amount_fen": fen,
+             "due_on": due_on.isoformat()}
+            for key, fen in still_to_pay(wanted, paid).items()
+        ]  # fmt: skip
 
     def _last_day(self) -> dt.date:
         period = self.run["period"]
@@ -206,6 +234,24 @@ class _Act:
              "difference_fen": new.get(key, 0) - old.get(key, 0)}
             for key in sorted(old.keys() | new.keys()) if old.get(key, 0) != new.get(key, 0)
         ]  # fmt: skip
+
+
+def _clear_away(folder: Path, run_id: str) -> None:
+    """A folder that the ledger does not know: of this run it was left by a kill and is made anew.
+
+    Raises InputError for one of another run: the ledger may be an old copy, and finance has paid from that folder.
+    """
+    if not folder.exists():
+        return
+    try:
+        other = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["run"] != run_id
+    except (OSError, ValueError, KeyError):
+        other = True
+    if other:
+        raise InputError(
+            f"{folder} 是另一个批次的发布，账本里却没有它；若账本是旧的，请从备份恢复账本；若是上次发布中断所留，请移走后再发布"
+        )
+    shutil.rmtree(folder)
 
 
 def _holders(region: Region) -> set[str]:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:  # `explain` asks for single rows and starts without Arrow
 
 Scalar = str | int | None
 ROW_GROUP_ROWS = 250_000
+# Half the time of the defaults, and smaller files; whatever reads Parquet since 2021 reads them.
+PARQUET = (
+    f"FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, PARQUET_VERSION V2, DICTIONARY_SIZE_LIMIT 10000, "
+    "COMPRESSION zstd, COMPRESSION_LEVEL 1"
+)
 
 
 @cache
@@ -106,9 +111,8 @@ def drop(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def store(con: duckdb.DuckDBPyConnection, name: str, path: Path, **parameters: Scalar) -> None:
     """The result of a statement as a Parquet file, which is then the table of that name."""
-    _relation(con, name, parameters).write_parquet(
-        str(path), compression="zstd", row_group_size=ROW_GROUP_ROWS
-    )
+    quoted = str(path).replace("'", "''")
+    con.execute(f"COPY ({statement(name)}) TO '{quoted}' ({PARQUET})", dict(parameters))
     parquet_view(con, name.rsplit("/", 1)[-1], [path])
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.alliance_tables import AllianceTables, read_alliance_tables
 from pipeline.assessments import Assessment, read_assessments
 from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
 from pipeline.entries import Dated
@@ -43,6 +44,7 @@ class Region:
     tables: GroupTables
     period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
+    alliance_tables: AllianceTables
     budgets: tuple[Budget, ...]  # every version, in the order of the file
     hospital_budgets: tuple[HospitalBudget, ...]
     assessments: tuple[Assessment, ...]  # of the years' clearing (年度清算)
@@ -81,10 +83,11 @@ def load_region(name: str, root: Path | None = None) -> Region:
     amounts = folder / "period_amounts.csv"
     columns = ("kind", "hospital_id", "insurance_type", "month", "amount_yuan", "reason", "document")
     hospitals = read_hospitals(folder / "hospitals.csv")
+    memberships = read_memberships(folder / "alliances.csv", hospitals)
     return Region(
         folder, pack, hospitals, tables,
         tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
-        read_memberships(folder / "alliances.csv", hospitals),
+        memberships, read_alliance_tables(folder, memberships, pack.insurance_types),
         read_budgets(folder / BUDGETS_FILE, pack.insurance_types),
         read_hospital_budgets(
             folder / HOSPITAL_BUDGETS_FILE, {hospital.hospital_id for hospital in hospitals}, pack.insurance_types

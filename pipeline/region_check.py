@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from groupers.dip.ties import undecided, undecided_count
+from pipeline.alliance_check import check_alliances
 from pipeline.budgets import BUDGETS_FILE
 from pipeline.catalogue_check import check_catalogue, rows_without_score
 from pipeline.clearing_check import check_clearing
@@ -18,6 +19,7 @@ from pipeline.ratio_check import check_ratio
 from pipeline.region import Region
 from pipeline.schemes import Scheme
 from pipeline.terms import Terms
+from pipeline.workdays import check_calendar, load_calendar
 
 MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
 # Of the cases discharged: 5 % where cases are paid by DRG, 5 ‰ by DIP. 医保发〔2025〕18号第二十条, 医保办发〔2024〕9号
@@ -50,9 +52,18 @@ def check_region(
         problems += _ties(one, scheme)
         if not waiting:
             problems += _digits(region, one, scheme)
-    problems += [*_reviews(region), *_budgets(region)]
+    problems += [*_reviews(region), *_budgets(region), *check_alliances(region), *_due_days(region)]
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda problem: problem.severity != "error")
+
+
+def _due_days(region: Region) -> list[Problem]:
+    """Whether due dates can be counted in the pack's latest year, whose December is paid in the next."""
+    dated = [entry for entries in region.pack.dated.values() for entry in entries]
+    if not dated or all(entry.declare_by_day is None for entry in region.pack.settlement):
+        return []
+    latest = max(entry.from_ for entry in dated).year
+    return check_calendar(load_calendar(region.folder), latest, latest + 1)
 
 
 def stop_on_draft(region: Region) -> None:

@@ -24,6 +24,8 @@ TITLES = {
     "threshold": "界限 K，倍数", "inclusive": "正好等于界限的算不算", "family": "怎样付", "weight_le": "权重不超过",
     "reference": "参照标准", "low": "低倍率", "high": "高倍率", "beyond": "极高倍率", "treatment": "怎样付",
     "scale": "每 1 权重几点", "area_mean_cost": "全市次均费用 A，元／权重", "values": "各险种的数", "strategy": "怎样同价",
+    "alliance": "医共体", "overspend_share": "超支由医共体承担的比例", "lead_due_workdays": "拨付牵头医院的工作日数",
+    "member_due_workdays": "牵头医院拨付成员的工作日数",
     "by_level": "级别系数", "by_hospital": "机构系数", "quota_share": "特例单议最多占出院病例的比例", "stay_days_ge": "住院满多少天可申请",
     "fee_over_standard_gt": "费用超过支付标准多少倍可申请",
     "fee_ge_yuan": "费用满多少元可申请", "new_tech": "用了新药新耗材可申请", "ward_transfers_ge": "转科满多少次可申请",

@@ -9,9 +9,9 @@ import polars as pl
 from pipeline.hospital_workbook import DOORS, RETURN_MONEY, write_groups
 from pipeline.indicator_sheets import Figures, statement_lines, write_figures
 from pipeline.statements import Heading, signed, sums, write_statement
+from pipeline.words import ROLE_NAMES
 from pipeline.workbook import Book, Field, Kind, Role, fitted, open_book
 
-ROLES = {"lead": "牵头", "member": "成员"}
 _HOSPITAL = [
     Field("hospital_id", "机构编号", "text", 15),
     Field("hospital_name", "机构名称", "text", 26),
@@ -136,7 +136,7 @@ def _write_alliances(book: Book, heading: Heading, payment: pl.DataFrame, allian
         for member in members.iter_rows(named=True):
             rows = own.filter(pl.col("hospital_id") == member["hospital_id"])
             if rows.height:
-                named = {"alliance_name": member["alliance_name"], "role": ROLES[member["role"]]}
+                named = {"alliance_name": member["alliance_name"], "role": ROLE_NAMES[member["role"]]}
                 lines.append((_across(rows) | named, "body"))
         total = {"alliance_name": members["alliance_name"][0], "role": "合计", **sums(own)}
         lines.append((total, "total"))

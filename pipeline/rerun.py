@@ -26,7 +26,7 @@ from pipeline.decisions import load_decisions
 from pipeline.earlier import HELD, Earlier, register_earlier
 from pipeline.errors import ConfigurationError, UsageMistake
 from pipeline.findings import FINDINGS_SCHEMA, messages
-from pipeline.finish import Month, Tick, settle_month, write_month
+from pipeline.finish import Month, Tick, alliance_days, settle_month, write_month
 from pipeline.identity import Identity, code_version
 from pipeline.ledger import Ledger, now, open_ledger
 from pipeline.ledger_entries import enter_run
@@ -84,11 +84,11 @@ def rerun_month(
         _stop_unless_same_ground(region, schemes, manifest, period)
         stands = standing(ledger, period, out)
         published = [run_folder(out, name, one) for one in stands.others]
-        review = review_of(
-            region, load_decisions(out / name), None, [base / "case_payment.parquet"], published
-        )
-        identity = _identity(region, manifest, current, stands.sha256 + review.sha256)
-        month = Month(region, schemes, period, identity, stands, tick, review)
+        review = review_of(region, load_decisions(ledger), None, [base / "case_payment.parquet"], published)
+        days = alliance_days(region, period)
+        stood = stands.sha256 + review.sha256 + "".join(str(day) for day in days if day)
+        identity = _identity(region, manifest, current, stood)
+        month = Month(region, schemes, period, identity, stands, tick, review, days)
         folder = base.parent / month.identity.run
         fresh = not finished(folder)
         made = _compute(month, terms, base, out, memory_limit) if fresh else prove_finished(folder)

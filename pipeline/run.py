@@ -21,13 +21,14 @@ from pipeline.case_csv import findings_csv
 from pipeline.decide import review_of
 from pipeline.decisions import load_decisions
 from pipeline.earlier import HELD, Earlier, find_paid, offer_again, register_earlier
-from pipeline.finish import Month, Tick, settle_month, write_month
+from pipeline.finish import Month, Tick, alliance_days, settle_month, write_month
 from pipeline.group import group_with_evidence
 from pipeline.identity import code_version, identify
 from pipeline.ledger import now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.match import intervals_of, match_with_evidence
 from pipeline.needs import stop_without_columns
+from pipeline.pack import PERIOD
 from pipeline.query import engine, parquet_view, store
 from pipeline.read import Piece, Source, open_source, stream
 from pipeline.region import FOREVER, Region
@@ -90,12 +91,14 @@ def run_month(
             for run, folder in published.items()
             if run == stands.held_from and (folder / HELD).is_file()
         ]
-        review = review_of(region, load_decisions(out / name), source, offered, list(published.values()))
-        identity = identify(source, region, schemes, period, control_totals, stands.sha256 + review.sha256)
+        review = review_of(region, load_decisions(ledger), source, offered, list(published.values()))
+        days = alliance_days(region, period)
+        stood = stands.sha256 + review.sha256 + "".join(str(day) for day in days if day)
+        identity = identify(source, region, schemes, period, control_totals, stood)
         folder = out / name / period / identity.run
         fresh = not finished(folder)
         if fresh:
-            month = Month(region, schemes, period, identity, stands, tick, review)
+            month = Month(region, schemes, period, identity, stands, tick, review, days)
             manifest = _compute(month, terms, source, out, control_totals, memory_limit)
         else:
             manifest = prove_finished(folder)
@@ -112,7 +115,8 @@ def _compute(
     region, name, stands = month.region, month.region.pack.name, month.stands
     folder = out / name / month.period / month.identity.run
     earlier = [Earlier(one.period, one.run_id, run_folder(out, name, one)) for one in stands.others]
-    held = next((one.folder / HELD for one in earlier if one.run_id == stands.held_from), None)
+    # That run may be superseded by now: a month computed again meets the rows that its first version met.
+    held = out / name / stands.held_from / HELD if stands.held_from else None
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         appearing(folder, folder=True) as beside,
@@ -159,9 +163,9 @@ def _stream(
         month.tick("validate", done, source.rows)
 
 
-def inbox(region: Region) -> Path:
-    """Where a region's discharges arrive: a path, relative ones under the embedded data."""
-    path = Path(region.pack.inbox)
+def inbox(region: Region, period: str = PERIOD) -> Path:
+    """Where a region's discharges of a period arrive: a path, relative ones under the embedded data."""
+    path = Path(region.pack.inbox.replace(PERIOD, period))
     return path if path.is_absolute() else data_root() / path
 
 

@@ -56,7 +56,8 @@ def occupied(home: Path, region: str) -> Iterator[None]:
 
 def _sweep(home: Path) -> None:
     """Remove what a killed run left half made; the lock is held, so nobody is making it now."""
-    for left in [*home.glob(".*.part"), *home.glob("*/.*.part"), *home.glob("*/.spill-*")]:
+    # Of a ledger half begun there is a journal beside it.
+    for left in [*home.glob(".*.part*"), *home.glob("*/.*.part"), *home.glob("*/.spill-*")]:
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:

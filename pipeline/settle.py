@@ -45,6 +45,7 @@ def settle(
     con.register("hospitals", hospitals_on(region, last_day))
     con.register("alliances", _alliances(region, last_day))
     con.register("period_amounts", _period_amounts(region, period))
+    _stop_without_holder(region, carried, adjustments)
     con.register("carried_in", carried)
     con.register("adjustments_in", adjustments)
     store(con, "case_payment", folder / "case_payment.parquet")
@@ -57,6 +58,17 @@ def settle(
         keep(con, name)
     indicate(con, region, period, last_day, folder)
     return audit(con)
+
+
+def _stop_without_holder(region: Region, *opened: pa.Table) -> None:
+    """What a hospital still owes or is owed is not dropped with its row. Raises ConfigurationError."""
+    known = {hospital.hospital_id for hospital in region.hospitals}
+    for row in (row for table in opened for row in table.to_pylist()):
+        if row["hospital_id"] not in known or row["insurance_type"] not in region.pack.insurance_types:
+            raise ConfigurationError(
+                f"{region.folder} 里没有医院 `{row['hospital_id']}` 或险种 `{row['insurance_type']}`，"
+                f"而前面的月份还有 {row['amount_fen']} 分没有结清；医院停办请在 hospitals.csv 填截止日期，不要删去"
+            )
 
 
 def settlement_on(region: Region, last_day: dt.date) -> SettlementEntry:

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.decide import QuotaUse, Review
-from pipeline.decisions import load_decisions
+from pipeline.decisions import Decision
+from pipeline.earlier import Earlier
 from pipeline.entries import MOST_SCORE, MOST_WEIGHT
 from pipeline.errors import ConfigurationError, InputError, UsageMistake
 from pipeline.group_tables import fen_of, weight_of
@@ -59,6 +60,7 @@ class Stored:
     run: str
     pack_sha256: str
     ground: str
+    earlier: tuple[Earlier, ...]  # the publications that the run has met
 
     def table(self, name: str) -> Path:
         return self.folder / f"{name}.parquet"
@@ -95,8 +97,12 @@ def _stored(folder: Path, region: Region) -> Stored:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         files = {name: manifest["files"][f"{name}.parquet"] for name in STORED}
+        earlier = tuple(
+            Earlier(period, run, folder.parent.parent / period / run)
+            for period, run in sorted(manifest["standing"]["published"].items())
+        )
         made = Stored(
-            folder, manifest["period"], manifest["run"], manifest["pack_sha256"], manifest["ground"]
+            folder, manifest["period"], manifest["run"], manifest["pack_sha256"], manifest["ground"], earlier
         )
         of_region = manifest["region"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -111,6 +117,11 @@ def _stored(folder: Path, region: Region) -> Stored:
             raise InputError(
                 f"批次被改动：{made.table(name)}，应为 sha256 {digest[:12]}…，实为 {found[:12]}；请换用未改动的批次"
             )
+    for one in made.earlier:
+        if not (one.folder / "scored.parquet").is_file():
+            raise InputError(
+                f"缺批次 {made.run} 所见的早先发布：{one.folder}；冲销要照它的价格，请在结算结果的原文件夹里测算"
+            )
     if made.ground != ground_sha(region):
         raise ConfigurationError(
             f"{made.period} 不能由已存的分组测算：批次 {made.run} 之后分组方案、编码版本、医院表、险种或结算期的口径改过，"
@@ -120,21 +131,17 @@ def _stored(folder: Path, region: Region) -> Stored:
 
 
 def review_of_run(month: Stored, region: Region) -> Review:
-    """The decisions that a stored run met and the places of the quota that were taken before it.
-
-    Raises InputError where the run says that it met decisions which the region no longer has.
-    """
+    """The decisions that a stored run has carried out, and the places of the quota that were taken before it."""
     outcome, quota = month.table("review_outcome"), month.table("review_quota")
     if not outcome.is_file():
         return Review()
-    wanted = set(pq.read_table(outcome, columns=["case_id"]).column("case_id").to_pylist())
-    home = month.folder.parent.parent
-    met = tuple(one for one in load_decisions(home) if one.case_id in wanted)
-    if len(met) < len(wanted):
-        raise InputError(
-            f"特例单议决定不全：批次 {month.run} 执行过 {len(wanted)} 个决定，{home / 'decisions'} 只有其中 {len(met)} 个；"
-            "请在结算结果的原文件夹里测算"
+    met = tuple(
+        Decision(
+            row["case_id"], row["decision"], row["standard_after_fen"] if row["decision"] == "adjusted" else None,
+            row["rank"], row["reviewer"], row["decided_on"], row["reason"], row["document"],
         )
+        for row in pq.read_table(outcome).to_pylist() if row["outcome"] == "applied"
+    )  # fmt: skip
     before = tuple(
         QuotaUse(row["quota_year"], row["review_from"], row["discharges_before"], row["approvals_before"])
         for row in pq.read_table(quota).to_pylist()

@@ -16,11 +16,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.earlier import register_earlier
 from pipeline.errors import AuditBroken, ConfigurationError
 from pipeline.findings import BY_CODE
 from pipeline.query import audit, engine, keep, parquet_view, rows, statement, table, view
 from pipeline.run import grouping
-from pipeline.score import price, register_prices
+from pipeline.score import price, priced_through, register_prices, turned_away
 from pipeline.simulate_inputs import Proposal, Stored, review_of_run
 
 PRESENT_LAW = "audit_simulate/present_equals_stored"
@@ -49,10 +50,14 @@ def _priced(
             ("stored_payment", month.table("case_payment")), ("stored_scored", month.table("scored")),
         ):  # fmt: skip
             parquet_view(con, name, [path])
+        if month.earlier:  # reversals take back the price of an earlier publication, whatever is proposed
+            register_earlier(con, month.earlier)
         keep(con, "simulate/arrivals")
         register_prices(con, one.region, one.terms, one.schemes)
         price(con, one.region.pack.kind, review_of_run(month, one.region))
         keep(con, "simulate/simulated")
+        priced_through(con)
+        con.execute("CREATE OR REPLACE VIEW scored AS FROM simulated")  # read on, never priced twice
         view(con, "simulate/classed")
         yield con
 
@@ -116,7 +121,7 @@ def _stop_on_lost(con: duckdb.DuckDBPyConnection, crossings: pa.Table, month: St
     """A case paid at present for which the proposal has no price stops it: it is never a zero."""
     if "unpaid" not in crossings.column("class_after").to_pylist():
         return
-    con.register("late_found", table(con, "late_findings"))
+    con.register("late_found", turned_away(con))
     lost = rows(con, statement("simulate/lost"))
     if not lost:
         return

@@ -54,6 +54,8 @@ def neutral(values: Sequence[Mapping[str, Any]], pool_fen: int) -> Neutral:
 def _why_not(values: Sequence[Mapping[str, Any]]) -> str | None:
     """Why the fund does not follow the price in proportion, or None."""
     for row in values:
+        if row["fixed"]:
+            continue
         if row["fund_method"] == "policy":
             return "政策法的基金不随点值（费率）等比变化，求不出中性值"
         if row["fund_method"] == "difference" and not row["negative_kept"]:
@@ -65,6 +67,8 @@ def _why_not(values: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _line_of(row: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
     """α and β in fen of a row whose cases share price and fund share."""
+    if row["fixed"]:
+        return Fraction(row["fund_fen"]), Fraction()
     if row["by_points"]:  # points are stored in millionths, the price in yuan
         moving = Fraction(int(row["points_e6"]), SHOWN) * Fraction(row["price"]) * 100
     else:

@@ -22,6 +22,7 @@ from pipeline.identity import sha256_of
 from pipeline.ledger import Ledger
 
 MANIFEST = "manifest.json"
+TAKEN = ("case_payment.parquet", "scored.parquet", "held.parquet")  # of a published run, by later months
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Standing:
-    """`others`: current publications of other months, by period. `held_from`: the run whose held rows are offered again.
+    """`others`: current publications of other months, by period. `held_from`: period/run whose held rows come again.
 
     `carried`: negative rests of the month published last; `adjustments`: differences of months computed again, to be
     settled with this one, from the publications `adjusted`.
@@ -129,8 +130,11 @@ def standing(ledger: Ledger, period: str, out: Path) -> Standing:
         return Standing(period, 0, others, *_open_items(ledger, others))
     version = next(one.version for one in current if one.period == period)
     met = results(ledger, first["run_id"])
-    folder = Path(out / ledger.region / period / first["run_id"])
-    said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["standing"]
+    said = json.loads((_of_run(ledger, out, first["run_id"]) / MANIFEST).read_text(encoding="utf-8"))[
+        "standing"
+    ]
+    if said["held_from"]:
+        _of_run(ledger, out, said["held_from"].partition("/")[2])
     return Standing(
         period, version, others, _amounts(met, "carried_in_fen"), _amounts(met, "adjustment_in_fen"),
         tuple(said["adjusted"]), said["held_from"],
@@ -138,15 +142,27 @@ def standing(ledger: Ledger, period: str, out: Path) -> Standing:
 
 
 def run_folder(out: Path, region: str, one: Published) -> Path:
-    """The folder of a published run, its manifest proved. Raises InputError where it is gone or altered."""
+    """The folder of a published run, its manifest and what later months take from it proved. Raises InputError."""
     folder = out / region / one.period / one.run_id
-    path = folder / MANIFEST
-    if not path.is_file() or sha256_of(path) != one.manifest_sha256:
-        state = "被改动" if path.is_file() else "不见了"
-        raise InputError(
-            f"已发布的批次{state}：{folder}（{one.period} 第 {one.version} 版）；请从备份恢复，再用 `drgdip verify` 核对"
-        )
+    wanted = {MANIFEST: one.manifest_sha256}
+    for name in (MANIFEST, *TAKEN):
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != wanted.get(name):
+            state = "被改动" if path.is_file() else "不见了"
+            raise InputError(
+                f"已发布的批次{state}：{path}（{one.period} 第 {one.version} 版）；请从备份恢复，再用 `drgdip verify` 核对"
+            )
+        if name == MANIFEST:
+            wanted |= json.loads(path.read_text(encoding="utf-8"))["files"]
     return folder
+
+
+def _of_run(ledger: Ledger, out: Path, run_id: str) -> Path:
+    """The proved folder of a run that was published, be it superseded by now. Raises InputError."""
+    row = next(row for row in publications(ledger) if row["run_id"] == run_id)
+    manifest = next(run["manifest_sha256"] for run in runs(ledger) if run["run_id"] == run_id)
+    one = Published(row["publication_id"], row["kind"], row["period"], row["version"], run_id, manifest)
+    return run_folder(out, ledger.region, one)
 
 
 def results(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
@@ -168,7 +184,9 @@ def _open_items(
     settled = last is not None and any(row["period"] == last["period"][:4] for row in cleared)
     carried = _amounts(results(ledger, last["run_id"]), "carried_fen") if last and not settled else ()
     adjustments, adjusted = pending_adjustments(ledger)
-    held_from = next((one.run_id for one in others if last and one.period == last["period"]), None)
+    held_from = next(
+        (f"{one.period}/{one.run_id}" for one in others if last and one.period == last["period"]), None
+    )
     return carried, adjustments, adjusted, held_from
 
 

@@ -19,12 +19,16 @@ YEAR = ("方案制定", "数据准备", "综合考核", "金额核算", "审定�
 def find_run(ledger: Ledger, run_id: str) -> dict[str, Any]:
     """The run of this id or of its beginning. Raises UsageMistake where none or several are meant."""
     table = tables.run
-    found = ledger.rows(
-        sa.select(table).where(
-            table.c.region == ledger.region, table.c.run_id.startswith(run_id, autoescape=True)
+    found = (
+        ledger.rows(
+            sa.select(table).where(
+                table.c.region == ledger.region, table.c.run_id.startswith(run_id, autoescape=True)
+            )
         )
+        if run_id
+        else []
     )
-    if len(found) != 1 or not run_id:
+    if len(found) != 1:
         several = f"有 {len(found)} 个批次以它开头" if found else "账本里没有这个批次"
         raise UsageMistake(f"批次 `{run_id[:40]}`：{several}；请用 `drgdip runs {ledger.region}` 查看批次号")
     return found[0]

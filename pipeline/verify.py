@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
+from pipeline import ledger_tables as tables
 from pipeline.errors import AuditBroken, InputError
 from pipeline.identity import sha256_of
-from pipeline.ledger import PUBLISHED, Ledger
+from pipeline.ledger import PUBLISHED
 from pipeline.ledger_commands import reading
+from pipeline.ledger_entries import results_of
+from pipeline.ledger_laws import prove_laws
+from pipeline.publication_files import DIFFERENCES, PAYMENTS
 from pipeline.runfolder import MANIFEST, prove_finished
-from pipeline.standing import publications, runs
+from pipeline.standing import publications, results, runs
+
+KEYS = ("hospital_id", "insurance_type")
+PUBLISHED_FILES = (
+    (tables.payment, PAYMENTS, ("payee_id", "amount_fen", "due_on")),
+    (tables.adjustment, DIFFERENCES, ("period", "published_fen", "recomputed_fen", "difference_fen")),
+)
 
 
 def verify_region(region: str, out: Path, ledger_url: str | None = None) -> dict[str, Any]:
@@ -31,31 +41,19 @@ def verify_region(region: str, out: Path, ledger_url: str | None = None) -> dict
             folder = home / row["folder"]
             if row["run_id"] in wanted or folder.exists():
                 files += _prove(folder, row["manifest_sha256"], f"批次 {row['run_id']}")
+                _compare(results(ledger, row["run_id"]), results_of(row["kind"], folder), folder)
                 proved += 1
         for row in published:
-            files += _prove(home / row["folder"], row["manifest_sha256"], f"发布 {row['publication_id']}")
+            folder = home / row["folder"]
+            files += _prove(folder, row["manifest_sha256"], f"发布 {row['publication_id']}")
+            for table, name, columns in PUBLISHED_FILES:
+                written = pl.read_parquet(folder / f"{name}.parquet").select(*KEYS, *columns)
+                mine = table.c.publication_id == row["publication_id"]
+                _compare(ledger.rows(sa.select(table).where(mine)), written, folder)
         _no_strangers(home, published)
         return {
-            "runs": proved, "publications": len(published), "files": files, "laws": prove_laws(ledger)
+            "runs": proved, "publications": len(published), "files": files, "laws": prove_laws(ledger.region, ledger.rows)
         }  # fmt: skip
-
-
-def prove_laws(ledger: Ledger) -> list[str]:
-    """Every law of `pipeline/sql/ledger`. Raises AuditBroken with both numbers; returns the laws proved."""
-    folder = package_files("pipeline") / "sql" / "ledger"
-    proved = []
-    for file in sorted(folder.iterdir(), key=lambda one: one.name):
-        text = file.read_text(encoding="utf-8")
-        title = text.splitlines()[0].removeprefix("-- ").strip()
-        broken = ledger.rows(sa.text(text).bindparams(region=ledger.region))
-        if broken:
-            subject, expected, found = (broken[0][name] for name in ("subject", "expected", "found"))
-            raise AuditBroken(
-                f"账本不平：{title}；{subject} 应为 {expected} 分，实为 {found} 分，相差 {found - expected} 分"
-                f"（共 {len(broken)} 处）；请勿继续发布，把本消息交给开发者"
-            )
-        proved.append(title)
-    return proved
 
 
 def _prove(folder: Path, digest: str, what: str) -> int:
@@ -67,7 +65,34 @@ def _prove(folder: Path, digest: str, what: str) -> int:
         raise InputError(
             f"{what}的成果被改动：{path}，账本记 sha256 {digest[:12]}…，实为 {found[:12]}；请从备份恢复"
         )
-    return len(prove_finished(folder)["files"]) + 1
+    listed = prove_finished(folder)["files"]
+    for file in sorted(folder.rglob("*")):
+        name = str(file.relative_to(folder))
+        if file.is_file() and name not in listed and name != MANIFEST and not file.name.startswith("."):
+            raise InputError(f"{what}的成果里多出一个文件：{file}；它不是本程序所写，请移走")
+    return len(listed) + 1
+
+
+def _compare(entered: list[dict[str, Any]], written: pl.DataFrame, folder: Path) -> None:
+    """The ledger's rows against the file they were taken from. Raises AuditBroken with both numbers."""
+    columns = written.columns[len(KEYS) :]
+    kept_rows = [tuple(row[name] for name in written.columns) for row in entered]
+    sides = [
+        {row[: len(KEYS)]: dict(zip(columns, row[len(KEYS) :], strict=True)) for row in rows}
+        for rows in (kept_rows, written.rows())
+    ]
+    for key in sorted(sides[0].keys() | sides[1].keys()):
+        kept, found = (side.get(key, dict.fromkeys(columns)) for side in sides)
+        for name in columns:
+            if kept[name] != found[name]:
+                raise AuditBroken(
+                    f"账本与成果不符：{'、'.join(key)} 的 {name}，账本记 {_said(kept[name])}，{folder} 是 {_said(found[name])}；"
+                    "成果的哈希没有变，请从备份恢复账本"
+                )
+
+
+def _said(value: object) -> str:
+    return "没有这一行" if value is None else str(value)
 
 
 def _no_strangers(home: Path, published: list[dict[str, Any]]) -> None:

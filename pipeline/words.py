@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 DOOR_NAMES = {"refuse": "退回", "hold": "暂挂", "warn": "提示"}
+ROLE_NAMES = {"lead": "牵头", "member": "成员"}  # in an alliance (医共体)
 PAID_DOORS = {"paid": "本期结算", "refused": "退回", "held": "暂挂"}
 FAMILY_NAMES = {
     "normal": "正常", "actual": "据实", "as_normal": "按标准", "factor": "按系数", "excess_share": "超额分担",

@@ -91,11 +91,11 @@ def run_month(source: Path, out: Path, *words: object, region: str | Path = "dem
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder by relative path; the lock and the log hold times and are no results."""
+    """Every file below a folder by relative path; lock, log and ledger hold times and are no results."""
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.startswith("lock") and file.name != "runs.log"
+        if file.is_file() and not file.name.startswith(("lock", "ledger.")) and file.name != "runs.log"
     }
 
 

@@ -46,7 +46,7 @@ class Bench:
                 run.con.table(name).write_parquet(str(made / f"{name}.parquet"))
         manifest = {
             "run": made.name, "region": "under-test", "period": period, "pack_sha256": self.region.sha256,
-            "ground": ground_sha(self.region),
+            "standing": {"published": {}}, "ground": ground_sha(self.region),
             "files": {f"{name}.parquet": sha256_of(made / f"{name}.parquet") for name in STORED},
         }  # fmt: skip
         (made / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -16,6 +16,7 @@ from pipeline.clear import assessments_of, clearing_on, with_trial
 from pipeline.errors import AuditBroken, ConfigurationError
 from pipeline.pack_clearing import ClearingEntry
 from tests.clearing_fixtures import B01, cleared, law
+from tests.conftest import PERIOD, Finished
 from tests.pricing_fixtures import dated, plain_pack, write_pack
 from tests.reference.clear_case import Month, Year, YearCase
 
@@ -352,3 +353,39 @@ def test_the_pages_tell_every_column_and_the_worked_year(tmp_path: Path) -> None
         row = year.hospitals()["H9", "310"]
     for name in ("standard_fen", "fund_from_points_fen", "assessed_fen", "entitlement_fen", "clearing_fen"):
         assert f"{Decimal(row[name]) / 100:,.2f}".replace("-", "−") in page
+
+
+def test_a_real_run_of_one_month_is_a_year(finished: Finished, tmp_path: Path) -> None:
+    """The demo month as its files stand: at fixed value the fund is the month's, and what is left of prepay ratio and
+    deposit is cleared; with that sum as the budget the multiplier of the rates is 1 but for the cases' roundings."""
+    scored = finished.table("scored")
+    payment = finished.table("hospital_payment").to_pylist()
+    paid = [
+        {"hospital_id": row["hospital_id"], "insurance_type": row["insurance_type"], "period": PERIOD,
+         "fund_fen": row["fund_fen"], "settled_fen": row["prepay_fen"] - row["audit_deduction_fen"],
+         "revolving_offset_fen": row["revolving_offset_fen"], "deposit_fen": row["deposit_fen"],
+         "due_fen": row["payable_fen"] + row["carried_fen"]} for row in payment
+    ]  # fmt: skip
+    cash = [{**row, "cash_fen": max(0, row["due_fen"])} for row in paid]
+    funds: dict[str, int] = {}
+    for row in paid:
+        funds[row["insurance_type"]] = funds.get(row["insurance_type"], 0) + row["fund_fen"]
+    tables = {
+        "year_scored": scored.append_column("period", pa.array([PERIOD] * scored.num_rows)),
+        "year_rules": finished.table("rules_used").select(["rule_id", "fund_method", "fund_of", "negative_kept"]),
+        "year_paid": pa.Table.from_pylist(paid), "year_cash": pa.Table.from_pylist(cash),
+        "budgets": pa.Table.from_pylist([{"insurance_type": kind, "fund_fen": fund, "version": 1} for kind, fund in funds.items()]),
+        "hospitals": pa.Table.from_pylist([{"hospital_id": row["hospital_id"], "name": row["hospital_name"],
+                                            "level": row["level"]} for row in payment]).group_by(
+            ["hospital_id", "name", "level"]).aggregate([]),
+    }  # fmt: skip
+    with cleared(Year(), law(value="fixed"), tmp_path / "fixed", tables) as year:
+        for key, row in year.hospitals().items():
+            (month,) = [one for one in paid if (one["hospital_id"], one["insurance_type"]) == key]
+            (given,) = [one["cash_fen"] for one in cash if (one["hospital_id"], one["insurance_type"]) == key]
+            assert row["entitlement_fen"] == row["fund_from_points_fen"] == month["fund_fen"]
+            assert row["clearing_fen"] == month["fund_fen"] - given
+    with cleared(Year(), law(), tmp_path / "floating", tables) as year:
+        for row in year.insurance().values():
+            assert row["undistributed_fen"] == 0
+            assert abs(Fraction(int(row["value_num"]), int(row["value_den"])) - 1) < Fraction(1, 1_000_000)

@@ -26,6 +26,7 @@ from pipeline import (
     errors,
     findings,
     pack,
+    pack_alliance,
     pack_clearing,
     pack_pace,
     pack_paths,
@@ -237,7 +238,15 @@ def test_every_key_and_choice_of_a_region_pack_is_on_its_page() -> None:
     told = quoted(page("docs/region.md"))
     models = [
         model
-        for module in (pack, pack_clearing, pack_pace, pack_pricing, pack_paths, pack_settlement)
+        for module in (
+            pack,
+            pack_alliance,
+            pack_clearing,
+            pack_pace,
+            pack_pricing,
+            pack_paths,
+            pack_settlement,
+        )
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     ]

@@ -6,7 +6,9 @@ Bad rows (exit code 0) end no run: each is told in findings.parquet and leaves b
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +22,10 @@ import yaml
 from conftest import Finished, Said, bytes_of, in_process, in_subprocess
 from errors import makers
 
+from pipeline import ledger_tables
 from pipeline.findings import BY_CODE
 
+TABLES = sorted(set(ledger_tables.metadata.tables) - {"ledger_schema"})
 MUSEUM = Path(__file__).parent / "errors"
 KEYS = {"title", "make", "command", "exit_code", "next"}
 RUN = ["run", "demo-rate", "--period", "2025-10", "--input", "{input}", "--out", "{out}"]
@@ -50,7 +54,7 @@ def place(tmp_path: Path, rows: pa.Table, finished: Finished) -> Iterator[makers
 
 
 def words(case: dict[str, Any], place: makers.Place) -> list[str]:
-    known = {"input": str(place.input), "out": str(place.out), "here": str(place.folder)}
+    known = {"input": str(place.input), "out": str(place.out), "here": str(place.folder), "run": place.run}
     return [str(word).format(**known) for word in case["command"]]
 
 
@@ -67,15 +71,29 @@ def one_clear_line(said: Said, case: dict[str, Any], rows: pa.Table) -> None:
     assert not any(person in line + other for person in rows["person_id"].to_pylist())
 
 
+def ledgers(out: Path) -> list[list[object]]:
+    """What stands in every ledger below a folder, its schema aside; one that cannot be read as its bytes."""
+    found: list[list[object]] = []
+    for file in sorted(out.rglob("ledger.sqlite")) if out.is_dir() else []:
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as con:
+            try:
+                found.append([row for name in TABLES for row in con.execute(f'SELECT * FROM "{name}"')])
+            except sqlite3.DatabaseError:
+                found.append([file.read_bytes()])
+    return found
+
+
 @pytest.mark.parametrize("code", MISTAKES)
 def test_mistake_is_met_by_one_clear_line(code: str, place: makers.Place) -> None:
     case = CASES[code]
     getattr(makers, case["make"])(place)
-    before = bytes_of(place.out) if place.out.is_dir() else {}
+    before, entered = (bytes_of(place.out), ledgers(place.out)) if place.out.is_dir() else ({}, [])
     said = in_process(*words(case, place))
     one_clear_line(said, case, place.rows)
     after = bytes_of(place.out) if place.out.is_dir() else {}
     assert after == before  # nothing published, nothing altered, nothing half made
+    # A ledger may have been begun, but nothing was entered in one that stood, nor in the new one.
+    assert [rows for rows in ledgers(place.out) if any(rows)] == [rows for rows in entered if any(rows)]
 
 
 def told(folder: Path) -> tuple[Counter[str], Counter[str]]:

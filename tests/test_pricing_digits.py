@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from pipeline.price_bounds import MOST_HUGEINT, largest_product
+from pipeline.price_rules import Amount
 from pipeline.region import Region
 from pipeline.region_check import check_region
 from pipeline.tables import MOST_FEN
@@ -23,9 +25,12 @@ CASES = [Case("large", "AA", MOST_FEN, 0), Case("small", "BB", MOST_FEN, MOST_FE
 
 
 def of_many_digits(point_value: int) -> dict[str, Any]:
-    """Five digits of a coefficient that the reference divides by (x·a: it enters twice); point value in 0.0001 yuan."""
+    """Five digits of a coefficient that the reference divides by (x·a: it enters twice); point value in 0.0001 yuan.
+
+    A threshold of four decimals: the factors of the high rule are ten-thousandths and do not reduce.
+    """
     low = {"threshold": "0.5", "inclusive": True, "family": "deviation", "by_coefficient": False}
-    high = {"threshold": "2", "inclusive": True, "family": "deviation_excess", "plus": "coefficient"}
+    high = {"threshold": "2.0001", "inclusive": True, "family": "deviation_excess", "plus": "coefficient"}
     return dip_pack(
         digits={"weight": 2, "rate": 4, "coefficient": 5, "points": 4, "source": SOURCE},
         point_values=[dated(values={"310": f"{point_value // 10_000}.{point_value % 10_000:04d}"})],
@@ -33,6 +38,21 @@ def of_many_digits(point_value: int) -> dict[str, Any]:
         coefficients=[dated(by_level=dict.fromkeys(LEVELS, "0.98765"))],
         ratio=[dated(reference="with_coefficient", low=low, high=[high])],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit"),
+    [
+        (Amount("normal", by_standard=Decimal(1)), 1),
+        (Amount("excess_share", by_standard=Decimal("-1.1"), of_points=Decimal("0.7")), 10),  # 1 − 0.7 × 3
+        (Amount("linear_add", by_standard=Decimal(1), by_value=Decimal("-2.25")), 4),  # quarters
+        (Amount("linear_add", by_standard=Decimal(1), by_value=Decimal("-2.0001")), 10_000),
+        (Amount("bed_day", of_item=True), 10_000),  # B is kept in ten-thousandths of a point
+    ],
+    ids=str,
+)
+def test_the_factors_of_a_rule_are_told_in_the_largest_parts_that_fit(amount: Amount, unit: int) -> None:
+    assert amount.unit == unit
 
 
 def bound(folder: Path, point_value: int) -> int:

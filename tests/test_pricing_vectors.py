@@ -162,8 +162,9 @@ OWNERS = {
     "P06": PRICING, "S04": PRICING,
     **dict.fromkeys((f"D0{number}" for number in range(1, 10)), DIP),
     **dict.fromkeys(("S01", "S05"), "tests/test_solve.py"),
+    "M01": "tests/test_alliance_month.py", "M02": "tests/test_alliance_year.py",
     **dict.fromkeys(("S02", "B01"), "tests/test_clear.py"), "S03": "tests/test_settle.py",
-    **dict.fromkeys(("M01", "M02", "Q01"), SETTLEMENT),
+    "Q01": SETTLEMENT,
     "K01": INDICATORS,
     **dict.fromkeys(("W01", "W02"), NEGOTIATION),
 }  # fmt: skip

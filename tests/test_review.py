@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from pipeline import ledger_tables as tables
 from pipeline.decide import QuotaUse, Review, used_before
 from pipeline.decisions import Decision, decisions_sha, load_decisions, store
-from pipeline.errors import InputError
+from pipeline.ledger import open_ledger
 from pipeline.region import Region
 from tests.pricing_fixtures import DAY, WEIGHTS, Case, Priced, dated, dip_pack, plain_pack, priced, write_pack
 
@@ -328,28 +329,17 @@ def test_engine_and_twin_agree(seed: int, tmp_path: Path) -> None:
 
 def test_the_later_decision_of_a_case_counts_and_the_same_list_changes_nothing(tmp_path: Path) -> None:
     first = [decided("one"), decided("two", "adjusted", 5, 2)]
-    assert store(tmp_path, first, "李某") is not None
-    assert store(tmp_path, first, "赵某") is None
-    assert store(tmp_path, [decided("one", "rejected", None, 0)], "李某") is not None
-    assert load_decisions(tmp_path) == (decided("one", "rejected", None, 0), first[1])
-    assert store(tmp_path, first, "李某") is not None  # going back is a change
-    assert load_decisions(tmp_path) == tuple(first)
-    assert len(list((tmp_path / "decisions").glob("*.json"))) == 3
-    written = json.loads(next((tmp_path / "decisions").glob("*.json")).read_text(encoding="utf-8"))
-    assert written["imported_by"] == "李某"
-    assert load_decisions(tmp_path / "elsewhere") == ()
-
-
-def test_a_lost_or_damaged_list_stops_everything(tmp_path: Path) -> None:
-    kept = [store(tmp_path, [decided("one", rank=rank)], "李某") for rank in (1, 2)]
-    assert all(kept)
-    (kept[0] or tmp_path).rename(tmp_path / "aside")
-    with pytest.raises(InputError, match="应有第 1 至 2 次导入各一份，实有 1 份"):
-        load_decisions(tmp_path)
-    (tmp_path / "aside").rename(kept[0] or tmp_path)
-    (kept[1] or tmp_path).write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match="读不出来"):
-        load_decisions(tmp_path)
+    with open_ledger(tmp_path, "somewhere", "0") as ledger:
+        assert store(ledger, first, "f1", "李某")
+        assert not store(ledger, first, "f1", "赵某")
+        assert store(ledger, [decided("one", "rejected", None, 0)], "f2", "李某")
+        assert load_decisions(ledger) == (decided("one", "rejected", None, 0), first[1])
+        assert store(ledger, first, "f1", "李某")  # going back is a change
+        assert load_decisions(ledger) == tuple(first)
+        kept = ledger.rows(sa.select(tables.decision.c.imported_by))
+        assert [row["imported_by"] for row in kept] == ["李某"] * 5
+    with open_ledger(tmp_path, "elsewhere", "0") as ledger:
+        assert load_decisions(ledger) == ()
 
 
 def test_the_hash_of_decisions_knows_their_content_and_not_their_order(tmp_path: Path) -> None:

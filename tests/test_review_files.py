@@ -23,6 +23,8 @@ import pytest
 from conftest import PERIOD, ROOT, Finished, bytes_of, in_process, run_month
 
 from pipeline.decisions import Decision, store
+from pipeline.identity import code_version
+from pipeline.ledger import open_ledger
 from pipeline.region import load_region
 from pipeline.review import candidates
 from pipeline.review_workbook import _sheet_names
@@ -214,7 +216,10 @@ def test_decisions_on_other_months_leave_the_run_as_it_was(
     reviewed: Reviewed, source: Path, tmp_path: Path
 ) -> None:
     strange = Decision("of another month", "by_item", None, 1, "王某", dt.date(2025, 11, 5), "长期住院", "")
-    store(tmp_path / "demo-rate", [strange], "李某")
+    home = tmp_path / "demo-rate"
+    home.mkdir()
+    with open_ledger(home, "demo-rate", code_version()) as ledger:
+        store(ledger, [strange], "f", "李某")
     other = run_month(source, tmp_path)
     assert other.folder.name == reviewed.before.folder.name
     assert bytes_of(other.folder) == bytes_of(reviewed.before.folder)

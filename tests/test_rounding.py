@@ -60,6 +60,21 @@ def test_half_away_to_the_end_of_its_range(con: duckdb.DuckDBPyConnection) -> No
         rounded(con, LARGEST // 2 + 1, e25)
 
 
+def test_numbers_that_fit_63_bits_and_those_that_do_not_are_rounded_by_one_rule(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """On both sides of 2⁶¹, where the division of BIGINT ends, and of 2⁶³, where a cast to it would fail.
+
+    In one table, so that each row takes its own branch; expected values by the twin's fractions.
+    """
+    edges = [2**61 - 1, 2**61, 2**62, 2**63 - 1, 2**63]
+    tops = [edge + step for edge in edges for step in (-1, 0, 1)]
+    pairs = [(sign * top, bottom) for top in tops for sign in (1, -1) for bottom in (1, 2, 3, 10_000, *tops)]
+    given = ", ".join(f"({top}::HUGEINT, {bottom}::HUGEINT)" for top, bottom in pairs)
+    found = con.sql(f"SELECT half_away(top, bottom) FROM (VALUES {given}) t(top, bottom)").fetchall()
+    assert [row[0] for row in found] == [half_away(Fraction(top, bottom)) for top, bottom in pairs]
+
+
 def test_a_tie_is_told_from_its_neighbours(con: duckdb.DuckDBPyConnection) -> None:
     """One below, at and above a half: a DOUBLE holds 16 digits and could not tell these apart."""
     e25 = 10**25

@@ -8,7 +8,6 @@ import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +21,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli_simulate import register
 from pipeline.decide import Review
-from pipeline.decisions import Decision, store
+from pipeline.decisions import Decision
 from pipeline.errors import AuditBroken, ConfigurationError, InputError, UsageMistake
 from pipeline.identity import sha256_of
 from pipeline.simulate_inputs import named
@@ -170,15 +169,13 @@ def test_the_order_of_months_and_proposals_changes_no_number(
 def test_decisions_that_a_month_has_met_hold_in_every_proposal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of 40 cases is decided by item: 9000.00 − 3600.00 = 5400.00 whatever AA weighs; a later decision is not met."""
+    """One of 40 cases is decided by item: 9000.00 − 3600.00 = 5400.00 whatever AA weighs."""
     bench = bench_of(monkeypatch, tmp_path, plain_pack(review=[dated(quota_share="0.05", stay_days_ge=60)]))
     one = Decision("c0", "by_item", None, 1, "王某", dt.date(2025, 11, 5), "长期住院", "")
     cases = [Case(f"c{number}") for number in range(40)]
     review = Review(tuple(bench.region.pack.review), (one,))
     month = bench.month(cases, review=review)
     weights = bench.weights("甲", WEIGHTS | {"AA": "1"})
-    assert "特例单议决定不全" in refused(bench, [month], [weights])
-    store(bench.folder / "out" / "under-test", [one, replace(one, case_id="c1")], "李某")
     row = bench.simulated([month], [weights]).one("hospital")
     # 39 at 8155.59 − 3600 = 4555.59, at weight 1 at 8809.23 − 3600 = 5209.23
     assert (row["fund_before_fen"], row["fund_after_fen"]) == (540_000 + 39 * 455_559, 540_000 + 39 * 520_923)
@@ -320,7 +317,7 @@ def test_missing_fen_go_to_the_largest_remainders() -> None:
 
 def test_nothing_that_moves_with_the_price_has_no_neutral_value() -> None:
     row = {
-        "hospital_id": "H1", "fund_method": "difference", "fund_of": "", "negative_kept": True, "by_points": False,
+        "hospital_id": "H1", "fixed": False, "fund_method": "difference", "fund_of": "", "negative_kept": True, "by_points": False,
         "price": Decimal(1), "standard_fen": 500, "apart_fen": 500, "separate_fen": 0, "borne_fen": 0,
     }  # fmt: skip
     assert neutral([row], 500).multiplier is None

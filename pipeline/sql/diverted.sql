@@ -1,4 +1,4 @@
--- diverted: one row per discharge that a scope or special rule takes (grain: input_row), with its path.
+-- diverted: one row per case that a scope or special rule takes (grain: input_row), with its path.
 -- DESIGN §6: scope goes before all else; of rules the first that a case meets counts; a missing value meets nothing.
 WITH first_met AS (
     SELECT m.input_row, m.terms_id,
@@ -29,7 +29,7 @@ WITH first_met AS (
         AND (r.tcm_below_e4 IS NULL OR m.tcm_fee_fen * 10000 < r.tcm_below_e4 * m.total_fee_fen)
     GROUP BY ALL
 )
-SELECT f.input_row, coalesce(a.path, b.path) AS path, coalesce(a.budget_line, '') AS budget_line,
+SELECT f.input_row, coalesce(a.path, b.path) AS path, coalesce(a.budget_line, '')::budget_name AS budget_line,
     coalesce(a.excluded, false) AS excluded, a.path IS NULL AND coalesce(b.held, false) AS held
 FROM first_met f
 LEFT JOIN special_rules a ON a.terms_id = f.terms_id AND a.rule_order = f.scope_order

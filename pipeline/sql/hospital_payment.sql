@@ -28,6 +28,16 @@ taken_back AS (
     JOIN scored o ON o.case_id = r.reverses AND o.reverses IS NULL
     GROUP BY ALL
 ),
+taken_back_of_all AS (
+    SELECT hospital_id, insurance_type, sum(low_cases) AS low_cases, sum(high_cases) AS high_cases
+    FROM (
+        FROM taken_back
+        UNION ALL
+        SELECT hospital_id, insurance_type, (original_class = 'low')::INT, (original_class = 'high')::INT
+        FROM earlier_turned
+    )
+    GROUP BY ALL
+),
 turned_away AS (
     SELECT hospital_id, insurance_type,
         count(*) FILTER (door = 'refused') AS rejected_rows,
@@ -69,7 +79,7 @@ steps AS (
         coalesce(c.amount_fen, 0) AS carried_in_fen, coalesce(a.amount_fen, 0) AS adjustment_in_fen
     FROM listed l
     LEFT JOIN paid p USING (hospital_id, insurance_type)
-    LEFT JOIN taken_back b USING (hospital_id, insurance_type)
+    LEFT JOIN taken_back_of_all b USING (hospital_id, insurance_type)
     LEFT JOIN turned_away t USING (hospital_id, insurance_type)
     LEFT JOIN deducted d USING (hospital_id, insurance_type)
     LEFT JOIN carried_in c USING (hospital_id, insurance_type)

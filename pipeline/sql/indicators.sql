@@ -18,7 +18,7 @@ WITH known AS (
         sum(v.consumable_fee_fen * s.case_count)::HUGEINT AS consumable_fee_fen,
         sum(CASE WHEN v.consumable_fee_fen IS NOT NULL THEN s.total_fee_fen END)::HUGEINT AS fee_beside_consumables_fen
     FROM scored s
-    LEFT JOIN reversed r USING (input_row)
+    LEFT JOIN turned r USING (input_row)
     JOIN validated v ON v.input_row = CASE WHEN s.reverses IS NULL THEN s.input_row ELSE r.original_row END
     WHERE v.drug_fee_fen IS NOT NULL OR v.consumable_fee_fen IS NOT NULL
     GROUP BY ALL

@@ -18,7 +18,7 @@ SELECT input_row, case_id, hospital_id, refusal AS code,
         WHEN 'separate_over_total' THEN CAST(separate_items_fen - total_fee_fen AS VARCHAR)
         ELSE group_code
     END AS value
-FROM decided WHERE refusal IS NOT NULL
+FROM refused
 UNION ALL
 SELECT input_row, case_id, hospital_id, code, 'reverses', reverses FROM reversed WHERE code IS NOT NULL
 ORDER BY input_row, code

@@ -1,4 +1,4 @@
--- measured: one row per discharge (grain: input_row), its fee beside the reference; both null where unknown.
+-- measured: one row per case (grain: input_row), its fee beside the reference; both null where unknown.
 -- DESIGN §6: F = total fee − separately paid items; x = F / reference; reference = W·Q[·c], or the group's local mean,
 -- whose Q is mean / W; a share of the benchmark is one of Q itself (F/A × s). `lower_of`: low thresholds on the smaller
 -- of the references with and without coefficient.

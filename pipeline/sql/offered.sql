@@ -1,34 +1,30 @@
--- offered: one row per discharge (grain: input_row), with the parameters that meet it; what is unknown is null.
+-- offered: one row per case (grain: input_row), with the parameters that meet it; what is unknown is null.
 -- DESIGN §7: the pricing date chooses the terms. Of coefficients the most special known one counts: group × hospital,
 -- group × level, hospital or level; base groups fix or cap it. A subtype with level coefficients of its own stands
 -- in place of coefficient × auxiliary where it is higher.
 WITH looked_up AS (
     SELECT
-        v.input_row, v.case_id, v.hospital_id, v.insurance_type, v.discharge_date, v.settlement_date, v.stay_days,
-        v.priced_on AS pricing_date, v.total_fee_fen, v.pool_fund_fen,
-        CASE WHEN t.separate_share_e4 IS NULL THEN 0 ELSE coalesce(v.separate_items_fen, 0) END AS separate_items_fen,
+        v.input_row, v.case_id, v.case_count, v.reverses, v.hospital_id, v.insurance_type, v.discharge_date,
+        v.settlement_date, v.stay_days, v.pricing_date, v.total_fee_fen, v.pool_fund_fen,
+        CASE WHEN d.separate_share_e4 IS NULL THEN 0 ELSE coalesce(v.separate_items_fen, 0) END AS separate_items_fen,
         v.ownpay_fee_fen + v.overlimit_fee_fen + v.firstpay_fee_fen + v.deductible_fen AS own_parts_fen,
         v.tcm_fee_fen, v.place, v.care_type, v.discharge_way, v.px_codes[1] AS principal_px,
         g.principal_dx, g.mdc, g.dip_kind, g.group_code, g.status,
-        d.terms_id, t.* EXCLUDE (terms_id, valid_from, valid_to, scheme),
+        d.* EXCLUDE (day),
         p.path, p.on_path, p.is_base, p.held, p.mean_fen, coalesce(p.weight_num, s.standard_num) AS weight_num,
         h.level, h.rate_num, h.price_num, h.reference_num, h.reference_den, h.benefit_e4,
-        v.weight_unit, v.rate_unit, v.price_unit, v.coefficient_unit, v.auxiliary_unit,
+        c.weight_unit, c.rate_unit, c.price_unit, c.coefficient_unit, c.auxiliary_unit, c.points_unit, c.by_points,
         g.aux_unknown AND p.on_path AS subtype_unknown,
-        CASE WHEN v.by_dip AND p.on_path THEN g.aux_e4 ELSE v.auxiliary_unit END AS aux_num,
+        CASE WHEN c.by_dip AND p.on_path THEN g.aux_e4 ELSE c.auxiliary_unit END AS aux_num,
         CASE WHEN p.on_path THEN g.aux_subtype END AS aux_subtype, g.own_subtype,
-        CASE WHEN p.on_path THEN g.own_e4 * (v.coefficient_unit // 10000) END AS own_num,
-        CASE WHEN p.is_base AND t.base_fixed THEN h.coefficient_num
+        CASE WHEN p.on_path THEN g.own_e4 * (c.coefficient_unit // 10000) END AS own_num,
+        CASE WHEN p.is_base AND d.base_fixed THEN h.coefficient_num
              ELSE coalesce(gh.coefficient_num, gl.coefficient_num, h.coefficient_num) END AS known_num,
-        CASE WHEN p.is_base AND known_num > t.base_cap_num THEN t.base_cap_num ELSE known_num END AS plain_num
-    FROM (
-        SELECT *, CASE WHEN c.pricing_by = 'discharge_date' THEN discharge_date ELSE settlement_date END AS priced_on
-        FROM validated, conventions c -- one row: what the region pack chooses for the whole run
-        WHERE reverses IS NULL
-    ) v
-    LEFT JOIN placed g USING (input_row) -- a date without a scheme has no group: refused later, never lost
-    LEFT JOIN days d ON d.day = v.priced_on
-    LEFT JOIN terms t ON t.terms_id = d.terms_id
+        CASE WHEN p.is_base AND known_num > d.base_cap_num THEN d.base_cap_num ELSE known_num END AS plain_num
+    FROM cases v
+    CROSS JOIN conventions c
+    LEFT JOIN placed g ON g.input_row = v.priced_row -- a date without a scheme has no group: refused later, never lost
+    LEFT JOIN days d ON d.day = v.pricing_date
     LEFT JOIN group_prices p ON p.terms_id = d.terms_id AND p.group_code = g.group_code
     LEFT JOIN hospital_prices h
         ON h.terms_id = d.terms_id AND h.hospital_id = v.hospital_id

@@ -1,28 +1,27 @@
--- priced: one row per discharge that may be priced, reversals not yet among them (grain: input_row); a row with
--- a `refusal` has no amounts.
+-- priced: one row per case that has a price (grain: input_row).
 -- DESIGN §6 in the one form of price_rules.py: points T = (m·c + m₀)·W·a + k·(F/Q)·cⁱ·aʲ + B, amount = T·P + n·F + I.
 -- All over one denominator, kept as the fraction amount_top / amount_bottom: the fund amount comes from it unrounded.
 WITH parts AS (
     SELECT *,
-        refusal IS NULL AS has_price,
         -- Q and a coefficient below the line enter the denominator only where the rule uses them.
-        (CASE WHEN points_e4 <> 0 THEN q_num::HUGEINT ELSE 1 END)
+        (CASE WHEN k_num <> 0 THEN q_num::HUGEINT ELSE 1 END)
             * (CASE WHEN coefficient_power < 0 THEN coefficient_num ELSE 1 END) AS below,
         value_unit * coefficient_unit * auxiliary_unit * below AS scale,
-        (CASE WHEN standard_e4 = 0 AND value_e4 = 0 THEN 0::HUGEINT ELSE value_num END)
+        (CASE WHEN m_num = 0 AND m0_num = 0 THEN 0::HUGEINT ELSE value_num END)
             * auxiliary_num * below AS value_top
-    FROM ruled
+    FROM decided
+    WHERE refusal IS NULL
 ),
 terms_of_points AS (
     SELECT *,
-        standard_e4 * coefficient_num * value_top AS standard_top,
-        CASE WHEN points_e4 = 0 THEN 0::HUGEINT ELSE
-            points_e4 * fee_fen::HUGEINT * q_den * value_unit
+        m_num * coefficient_num * value_top AS standard_top,
+        CASE WHEN k_num = 0 THEN 0::HUGEINT ELSE
+            k_num * fee_fen::HUGEINT * q_den * value_unit
             * (CASE WHEN auxiliary_power = 1 THEN auxiliary_num ELSE auxiliary_unit END)
             * (CASE coefficient_power WHEN 1 THEN coefficient_num WHEN 0 THEN coefficient_unit
                                       ELSE coefficient_unit * coefficient_unit::HUGEINT END)
         END AS of_fee_top,
-        value_e4 * coefficient_unit::HUGEINT * value_top + of_fee_top AS beside_top,
+        m0_num * coefficient_unit::HUGEINT * value_top + of_fee_top AS beside_top,
         floored AND beside_top <= 0 AS floored_away
     FROM parts
 ),
@@ -30,27 +29,23 @@ amounts AS (
     SELECT *,
         standard_top + (CASE WHEN floored_away THEN 0::HUGEINT ELSE beside_top END)
             + item_points_e4 * scale AS points_top,
-        scale * 10000 AS points_bottom,
-        scale * 10000 * price_unit AS amount_bottom,
-        fee_e4 * fee_fen::HUGEINT * scale * price_unit + item_fen * amount_bottom AS apart_top,
-        points_top * price_num + apart_top AS amount_top
+        scale * rule_unit AS points_bottom,
+        scale * rule_unit * price_unit AS amount_bottom,
+        n_num * fee_fen::HUGEINT * scale * price_unit + item_fen * amount_bottom AS apart_top,
+        points_top * price_num + apart_top AS amount_top,
+        -- What does not move with the point value, or with the rates: a share of the fee moves with points alone.
+        apart_top + CASE WHEN by_points OR floored_away THEN 0::HUGEINT ELSE of_fee_top * price_num END AS unmoved_top,
+        CASE WHEN by_points THEN points_top * points_unit END AS shown_top
     FROM terms_of_points
 )
-SELECT -- texts with few values as the numbers of score.py
-    input_row, case_id, hospital_id::hospital_code AS hospital_id, insurance_type::insurance_code AS insurance_type,
-    level::level_name AS level, discharge_date, settlement_date, pricing_date, stay_days,
-    principal_dx::dx_code AS principal_dx, terms_id::terms_name AS terms_id, mdc, dip_kind,
-    group_code::group_name AS group_code, status, refusal, 1 AS case_count,
+SELECT
+    input_row, case_id, case_count, reverses, hospital_id, insurance_type, level, discharge_date, settlement_date,
+    pricing_date, stay_days, principal_dx, terms_id, mdc, dip_kind, group_code, status,
     weight_num, rate_num, price_num, q_num, q_den, coefficient_num, auxiliary_num, subtype, is_base, budget_line,
-    price_class, rule_id::rule_name AS rule_id, family::family_name AS family,
-    total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen, reference_fen, ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
-    CASE WHEN c.by_points AND has_price
-         THEN half_away(points_top * c.points_unit, points_bottom)::BIGINT END AS points_num,
-    -- What does not move with the point value, or with the rates: a share of the fee moves with points alone.
-    CASE WHEN has_price THEN half_away(
-        apart_top + CASE WHEN c.by_points OR floored_away THEN 0::HUGEINT ELSE of_fee_top * price_num END,
-        amount_bottom)::BIGINT END AS apart_fen,
-    CASE WHEN has_price THEN half_away(amount_top, amount_bottom)::BIGINT END AS standard_fen,
-    CASE WHEN has_price
-         THEN half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT END AS separate_fen
-FROM amounts, conventions c
+    price_class, rule_id, family, total_fee_fen, pool_fund_fen, separate_items_fen, own_parts_fen, reference_fen,
+    ratio_e4, fund_method, fund_of, negative_kept, benefit_e4, amount_top, amount_bottom,
+    half_away(shown_top, points_bottom)::BIGINT AS points_num,
+    half_away(unmoved_top, amount_bottom)::BIGINT AS apart_fen,
+    half_away(amount_top, amount_bottom)::BIGINT AS standard_fen,
+    half_away(separate_items_fen * coalesce(separate_share_e4, 0), 10000)::BIGINT AS separate_fen
+FROM amounts

@@ -1,9 +1,9 @@
--- ruled: one row per discharge (grain: input_row), with the rule that prices it, or why it has no price.
+-- ruled: one row per case (grain: input_row), with the rule that prices it, or why it has no price.
 -- A threshold belongs to its class where the rule says so. A look-up that found nothing is a refusal, never a zero.
 WITH led AS (
     SELECT m.* EXCLUDE (path, held),
         coalesce(d.path, m.path) AS path, d.path IS NULL AND m.on_path AS classed,
-        coalesce(d.excluded, false) AS out_of_scope, coalesce(d.budget_line, '') AS budget_line,
+        coalesce(d.excluded, false) AS out_of_scope, coalesce(d.budget_line, ''::budget_name) AS budget_line,
         coalesce(d.held, false) OR (d.path IS NULL AND m.held) AS awaits_review
     FROM measured m
     LEFT JOIN diverted d USING (input_row)
@@ -13,7 +13,7 @@ SELECT l.* EXCLUDE (path, out_of_scope, awaits_review, subtype_unknown, coeffici
     CASE WHEN reference_top > 0 THEN half_away(reference_top, reference_bottom)::BIGINT END AS reference_fen,
     CASE WHEN classed AND reference_top > 0 THEN half_away(x_top, reference_top)::BIGINT END AS ratio_e4,
     CASE WHEN r.price_class = 'special' AND l.status <> 'grouped' THEN l.status ELSE r.price_class END AS price_class,
-    r.rule_id, r.family, r.standard_e4, r.value_e4, r.points_e4, r.fee_e4, r.coefficient_power, r.auxiliary_power,
+    r.rule_id, r.family, r.rule_unit, r.m_num, r.m0_num, r.k_num, r.n_num, r.coefficient_power, r.auxiliary_power,
     r.floored,
     CASE WHEN r.family = 'share_of_benchmark' THEN l.reference_num ELSE l.q_num END AS q_num,
     CASE WHEN r.family = 'share_of_benchmark' THEN l.reference_den ELSE l.q_den END AS q_den,

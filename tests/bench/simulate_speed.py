@@ -56,7 +56,8 @@ def stored_month(folder: Path, region: Region, cases: int) -> Path:
         score(con, region.pack.kind, made)
         store(con, "case_payment", made / "case_payment.parquet")
     manifest = {
-        "run": made.name, "region": name, "period": PERIOD, "pack_sha256": region.sha256, "ground": ground_sha(region),
+        "run": made.name, "region": name, "period": PERIOD, "pack_sha256": region.sha256, "standing": {"published": {}},
+        "ground": ground_sha(region),
         "files": {f"{table}.parquet": sha256_of(made / f"{table}.parquet") for table in TABLES},
     }  # fmt: skip
     (made / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -34,6 +34,7 @@ class Place:
     source: Path
     input: Path = field(init=False)
     out: Path = field(init=False)
+    run: str = ""  # a run of the ledger, for the command
     undo: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -348,12 +349,24 @@ def scheme_file_gone(place: Place) -> None:
 
 
 def disk_full(place: Place) -> None:
-    """A file system of 60 kB: a real ENOSPC."""
+    """Not even the ledger fits."""
+    small_disk(place, 60)
+
+
+def disk_full_later(place: Place) -> None:
+    """The ledger fits, the run does not."""
+    small_disk(place, 300)
+
+
+def small_disk(place: Place, kilobytes: int) -> None:
+    """A file system of that size: a real ENOSPC."""
     month(place)
     small = place.folder / "small"
     small.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(small)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(small)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("needs the right to mount a small file system")
@@ -502,6 +515,110 @@ def _rules(place: Place, before: str, after: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert before in text
     own.write_text(text.replace(before, after, 1), encoding="utf-8")
+
+
+# --- the ledger
+
+
+def small_office(place: Place) -> Any:
+    """The small region with January published, in `{out}`; its pack is `{here}/pack/`."""
+    from ledger_fixtures import Office
+
+    office = Office(place.folder)
+    office.publish(office.stub("2025-01", {("H1", "310"): 100_00}))
+    return office
+
+
+def _february(place: Place, **more: Any) -> Any:
+    """A run of February whose id begins with nothing else's: `{here}/pack/`, run named by its period in the command."""
+    office = small_office(place)
+    place.run = office.stub("2025-02", {("H1", "310"): 200_00}, **more)
+    return office
+
+
+def not_rechecked(place: Place) -> None:
+    _february(place)
+
+
+def rechecked(place: Place) -> None:
+    _february(place).recheck(place.run)
+
+
+def objected_since(place: Place) -> None:
+    from pipeline.ledger_commands import confirm_run
+
+    office = _february(place)
+    office.recheck(place.run)
+    confirm_run(office.pack, place.run, office.out, "院方", ["H1"], "例数不符", None)
+
+
+def stale_run(place: Place) -> None:
+    """February was computed; then January was published anew."""
+    office = _february(place)
+    office.recheck(place.run)
+    office.publish(office.stub("2025-01", {("H1", "310"): 150_00}))
+
+
+def no_term_of_payment(place: Place) -> None:
+    office = _february(place)
+    office.recheck(place.run)
+    office.edit(put(", due_workdays: 20", ""))
+
+
+def account_of_nobody(place: Place) -> None:
+    office = _february(place)
+    office.recheck(place.run)
+    header = "holder,account_name,bank,account_number,from,to,source"
+    (place.folder / "pack" / "accounts.csv").write_text(
+        f"{header}\nH9,户名,银行,1,2020-01-01,,测试\n", "utf-8"
+    )
+
+
+def ledger_truncated(place: Place) -> None:
+    office = small_office(place)
+    office.file.write_bytes(office.file.read_bytes()[:5000])
+
+
+def ledger_gone(place: Place) -> None:
+    """Deleted while its publications stand."""
+    _february(place).file.unlink()
+
+
+def ledger_newer(place: Place) -> None:
+    import sqlite3
+
+    con = sqlite3.connect(small_office(place).file)
+    con.execute("INSERT INTO ledger_schema VALUES (99, '2030-01-01', '9')")
+    con.commit()
+    con.close()
+
+
+def ledger_forged(place: Place) -> None:
+    small_office(place).forge("UPDATE payment SET amount_fen = amount_fen + 100")
+
+
+def publication_altered(place: Place) -> None:
+    (path,) = small_office(place).home.glob("published/*/payments.csv")
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def published_run_gone(place: Place) -> None:
+    """The folder of January's run was tidied away; February would start from it."""
+    from ledger_fixtures import case, write_cases
+
+    office = small_office(place)
+    write_cases(place.input, [case("a", "2025-02-15")])
+    shutil.rmtree(office.home / "2025-01")
+
+
+def clock_back(place: Place) -> None:
+    """The ledger's last entry is of next year."""
+    office = _february(place)
+    office.recheck(place.run)
+    office.forge("UPDATE publication SET published_at = '2999-01-01T00:00:00.000+00:00'")
+
+
+# --- special cases
 
 
 def decision_list_with_slips(place: Place) -> None:

@@ -8,7 +8,7 @@ WITH arrived AS (
 )
 SELECT d.*, coalesce(p.hospital_id::VARCHAR, a.hospital_id) AS hospital_id, p.insurance_type::VARCHAR AS insurance_type,
     p.group_code::VARCHAR AS group_code, p.input_row, p.pricing_date, p.stay_days,
-    p.total_fee_fen - p.separate_items_fen AS fee_fen, p.standard_fen, v.new_tech_flag, v.ward_transfers,
+    p.total_fee_fen - p.separate_items_fen AS fee_fen, s.standard_fen, v.new_tech_flag, v.ward_transfers,
     coalesce(p.refusal = 'case_review', false) AS held,
     CASE
         WHEN p.input_row IS NULL THEN coalesce(a.code, 'absent')
@@ -18,6 +18,7 @@ SELECT d.*, coalesce(p.hospital_id::VARCHAR, a.hospital_id) AS hospital_id, p.in
         WHEN p.refusal = 'case_review' AND p.fund_method = 'ratio' AND p.total_fee_fen = 0 THEN 'no_fee'
     END AS why
 FROM decisions d
-LEFT JOIN priced p USING (case_id)
+LEFT JOIN ruled p USING (case_id)
+LEFT JOIN priced s ON s.input_row = p.input_row
 LEFT JOIN validated v ON v.input_row = p.input_row
 LEFT JOIN arrived a ON a.case_id = d.case_id

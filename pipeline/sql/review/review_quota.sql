@@ -5,8 +5,8 @@
 -- to more than the floor of the whole, so a region that keeps each quota keeps the year's.
 WITH by_day AS (
     SELECT pricing_date, count(*) AS discharges
-    FROM priced
-    WHERE refusal IS NULL AND input_row NOT IN (SELECT input_row FROM taken_back)
+    FROM ruled
+    WHERE refusal IS NULL AND reverses IS NULL AND input_row NOT IN (SELECT input_row FROM taken_back)
         AND split_part(rule_id::VARCHAR, '/', 2) <> 'scope' -- paid outside the scope of DRG or DIP
     GROUP BY pricing_date
 ),
