@@ -323,6 +323,17 @@ def test_nothing_that_moves_with_the_price_has_no_neutral_value() -> None:
     assert neutral([row], 500).multiplier is None
 
 
+def test_a_reversal_of_an_earlier_publication_keeps_its_price() -> None:
+    """600 move, −200 was published before and stays: 500 = −200 + 700, so the price is multiplied by 7/6, not 5/4."""
+    row = {
+        "hospital_id": "H1", "fund_method": "difference", "fund_of": "", "negative_kept": True, "by_points": False,
+        "price": Decimal(1), "standard_fen": 600, "apart_fen": 0, "separate_fen": 0, "borne_fen": 0, "fixed": False,
+    }  # fmt: skip
+    back = row | {"standard_fen": -200, "fund_fen": -200, "fixed": True, "fund_method": None}
+    found = neutral([row, back], 500)
+    assert (found.multiplier, found.funds_fen) == (Fraction(7, 6), {"H1": 500})
+
+
 def test_other_parameters_by_a_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rate, threshold, coefficient and base groups in turn: the sums are those of the twin on the other pack."""
     pack = plain_pack()
