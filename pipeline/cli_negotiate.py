@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.cli_schemes import AsJson, print_json
+from pipeline.cli_simulate import register
 from pipeline.errors import InputError, UsageMistake
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from pipeline.negotiate_read import Filled
     from pipeline.region import Region
 
-negotiate_app = typer.Typer(help="权重谈判：出表、检查交回的表、缩放使总权重不变。", no_args_is_help=True)
+negotiate_app = typer.Typer(
+    help="权重谈判：出表、检查交回的表、缩放使总权重不变、模拟各方案的影响。", no_args_is_help=True
+)
+register(negotiate_app)
 LISTED = 50  # complaints shown to people; --json has all
 HISTORY_HELP = "历史：批次文件夹，或结算期（取现行批次），如 2025-01..2025-10；可多次。"
 PERIODS = re.compile(r"\d{4}-\d{2}([.,].*)?")

@@ -91,7 +91,9 @@ def fen_of(path: Path, item: str, text: str) -> int:
     return fen
 
 
-def weight_of(path: Path, item: str, text: str, digits: int, what: str = "权重") -> Decimal:
+def weight_of(
+    path: Path, item: str, text: str, digits: int, what: str = "权重", most: Decimal = MOST_WEIGHT
+) -> Decimal:
     """A weight or coefficient as printed. Raises ConfigurationError for what is no positive number of these digits."""
     try:
         number = Decimal(text)  # a comma is refused: `0,9258` must not become 9258
@@ -105,8 +107,6 @@ def weight_of(path: Path, item: str, text: str, digits: int, what: str = "权重
         raise ConfigurationError(
             f"{what}须大于零：{path} 的 `{item}` 为 {text}；没有{what}的请删去该行或留空"
         )
-    if number > MOST_WEIGHT:
-        raise ConfigurationError(
-            f"{what}超出可精确计算的上限 {MOST_WEIGHT}：{path} 的 `{item}` 为 {text}；请核对"
-        )
+    if number > most:
+        raise ConfigurationError(f"{what}超出可精确计算的上限 {most}：{path} 的 `{item}` 为 {text}；请核对")
     return number

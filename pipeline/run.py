@@ -150,7 +150,7 @@ def _stream(
     month: Month, terms: tuple[Terms, ...], source: Source, measure: Yardstick, writers: RunWriters
 ) -> None:
     """Validate and group batch by batch on a few threads; write in input order."""
-    place = _grouping(month.region, terms, month.schemes)
+    place = grouping(month.region, terms, month.schemes)
 
     def stage(piece: Piece, batch: pa.RecordBatch) -> tuple[Validated, pa.Table]:
         validated = validate(batch, piece.start, measure)
@@ -210,7 +210,7 @@ def terms_and_schemes(region: Region) -> tuple[tuple[Terms, ...], dict[str, Sche
     return resolve(region, first, FOREVER), schemes_of(region)
 
 
-def _grouping(
+def grouping(
     region: Region, terms: tuple[Terms, ...], schemes: Mapping[str, Scheme]
 ) -> Callable[[pa.Table], pa.Table]:
     """Validated rows → grouped rows with their evidence, by the region's schemes."""

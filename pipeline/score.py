@@ -104,13 +104,11 @@ def _names(key: str, names: Mapping[str, str]) -> pa.Table:
     )
 
 
-def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Review | None = None) -> pa.Table:
-    """Price `validated` ⋈ `grouped`, which a scheme of this kind (drg | dip) has made, and apply decisions.
-
-    Writes scored.parquet, rules_used.parquet and, with decisions, review_outcome.parquet and review_quota.parquet;
-    returns the findings of cases that lost their way or their place in the quota.
+def price(con: duckdb.DuckDBPyConnection, kind: str, review: Review | None = None) -> None:
+    """`scored` as a view that nobody has stored yet: `validated` ⋈ `grouped` of a scheme of this kind (drg | dip), priced
+    with the registered parameters, decisions applied. A simulation adds it up; `score` stores it. Until it was read,
+    joins keep the order in which they are written; then `priced_through` lets them go.
     """
-    review = review or Review()
     keep(con, "turned")
     turn_earlier(con)
     number_texts(con, kind)
@@ -123,18 +121,39 @@ def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Revie
         view(con, name)
     divert(con)
     view(con, "ruled")
-    decide(con, review)
+    decide(con, review or Review())
     view(con, "priced")
     share_funds(con)
     view(con, "funded")
-    store(con, "scored", folder / "scored.parquet")
+    view(con, "scored")
+
+
+def priced_through(con: duckdb.DuckDBPyConnection) -> None:
+    """After `price`, once `scored` was read."""
     con.execute("RESET disabled_optimizers")
-    store(con, "rules_used", folder / "rules_used.parquet")
-    store_outcome(con, review, folder)
+
+
+def turned_away(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The cases and reversals that have no price, as `late_findings` shows them, once `scored` stands in a table."""
     view(con, "unpaid/cases")
     keep(con, "refused")
     keep(con, "reversed")
-    late = late_findings(table(con, "late_findings"), over_quota(con, review))
+    return table(con, "late_findings")
+
+
+def score(con: duckdb.DuckDBPyConnection, kind: str, folder: Path, review: Review | None = None) -> pa.Table:
+    """Price `validated` ⋈ `grouped` and apply decisions (see `price`).
+
+    Writes scored.parquet, rules_used.parquet and, with decisions, review_outcome.parquet and review_quota.parquet;
+    returns the findings of cases that lost their way or their place in the quota.
+    """
+    review = review or Review()
+    price(con, kind, review)
+    store(con, "scored", folder / "scored.parquet")
+    priced_through(con)
+    store(con, "rules_used", folder / "rules_used.parquet")
+    store_outcome(con, review, folder)
+    late = late_findings(turned_away(con), over_quota(con, review))
     doors = pl.DataFrame(late).filter(pl.col("severity") != "warn").select("input_row", "severity", "code")
     con.register("late_doors", doors.to_arrow())
     return late

@@ -18,14 +18,20 @@ import sys
 import time
 from pathlib import Path
 
+from groupers.codes import load_code_tables
 from pipeline.arrivals import find_repeats, register_input
+from pipeline.decide import Review
+from pipeline.finish import Month
+from pipeline.identity import Identity
 from pipeline.query import engine, parquet_view
 from pipeline.read import open_source
 from pipeline.region import load_region
 from pipeline.run import _stream, terms_and_schemes
 from pipeline.score import register_prices, score
+from pipeline.standing import Standing
 from pipeline.synth import synthesise
 from pipeline.writers import RunWriters
+from pipeline.yardstick import yardstick
 
 PERIOD = "2025-10"
 
@@ -46,7 +52,12 @@ def grouped_month(folder: Path, region_name: str, cases: int) -> Path:
     with engine(draft) as con, RunWriters(draft, region.pack.kind) as writers:
         register_input(con, opened)
         repeats = find_repeats(con, opened)
-        _stream(region, terms, schemes, opened, PERIOD, repeats, writers, lambda *_: None)
+        measure = yardstick(
+            region, list(schemes.values()), load_code_tables(), PERIOD, repeats.repeated, repeats.conflicting
+        )
+        identity, stands = Identity("", PERIOD, (), (), "", ""), Standing(PERIOD, 0)
+        month = Month(region, schemes, PERIOD, identity, stands, lambda *_: None, Review())
+        _stream(month, terms, opened, measure, writers)
         writers.tables()
     draft.rename(made)
     return made
