@@ -25,7 +25,7 @@ from tests.test_drg_trace import small_book
 Case = dict[str, Any]
 SMALL = small_book()  # I50.900 mcc (excluded under I21.900), J96.000 mcc, E11.900 cc
 WELL: Case = {"dx_codes": ["K35.800"], "discharge_way": "1", "age_years": 40, "stay_days": 5}
-many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def tables_of(*rows: str, lists: str = "tumour,C\n") -> AuxiliaryTables:
@@ -485,7 +485,7 @@ def test_evaluation_agrees_with_the_twin(
     assert evaluate(tables, cases, rows, levels if with_levels else None) == expected
 
 
-@settings(many, max_examples=40)
+@settings(many, max_examples=15)
 @given(auxiliary_tables(), st.lists(PLACED, min_size=1, max_size=10), st.data())
 def test_a_case_does_not_depend_on_order_split_or_encoding(
     tables: AuxiliaryTables, placed: list[tuple[Case, str | None, str | None]], data: st.DataObject

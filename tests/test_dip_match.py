@@ -25,7 +25,7 @@ from tests.reference.dip_strategies import as_table, catalogue_of, catalogues, c
 from tests.reference.match_case import match_case
 
 Case = dict[str, Any]
-many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 some = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 CLASSES = {"S1": "手术", "S2": "手术", "S3": "手术", "J1": "介入治疗", "T1": "治疗性操作", "D1": "诊断性操作"}
 

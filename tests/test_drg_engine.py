@@ -26,8 +26,8 @@ from tests.test_drg_trace import RULES, rules_of, small_book
 
 Case = dict[str, Any]
 RESULT = ("mdc", "adrg", "drg", "status", "severity", "rule")
-many = settings(max_examples=70, deadline=None, suppress_health_check=list(HealthCheck))
-some = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def twin(book: RuleBook, cases: list[Case]) -> list[Case]:

@@ -72,7 +72,7 @@ def fast_evidence(grouper: Grouper, table: pa.Table) -> list[Case]:
     return evidence(grouper, batch, grouper.decide(batch)).to_pylist()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(books_with_cases())
 def test_evidence_agrees_with_a_loop_over_the_rule(drawn: tuple[RuleBook, list[Case]]) -> None:
     book, cases = drawn

@@ -176,7 +176,7 @@ def test_lists_families_and_groups_without_use_are_named() -> None:
     ]
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_no_case_ever_meets_what_lint_calls_unreachable(data: st.DataObject) -> None:
     book = data.draw(rulebooks())

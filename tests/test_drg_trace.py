@@ -107,7 +107,7 @@ def result_of(book: RuleBook, case: dict[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in ("mdc", "adrg", "drg", "status", "severity", "rule")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_trace_gives_the_result_of_the_twin(data: st.DataObject) -> None:
     book = data.draw(rulebooks())

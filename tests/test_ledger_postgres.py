@@ -125,6 +125,7 @@ def test_a_month_from_run_to_verify_on_the_command_line(office: Office) -> None:
     assert not office.file.exists()  # nothing of the ledger stands beside the files
 
 
+@pytest.mark.slow
 def test_versions_and_adjustments_are_those_of_a_file(office: Office) -> None:
     """The same four acts in both kinds of ledger leave the same amounts."""
     beside = Office(office.folder / "file", office.pack)
@@ -152,7 +153,7 @@ def test_versions_and_adjustments_are_those_of_a_file(office: Office) -> None:
 
 @pytest.mark.parametrize("statement", [
     "UPDATE payment SET amount_fen = 0", "DELETE FROM payment", "TRUNCATE payment", "TRUNCATE publication CASCADE",
-    "INSERT INTO payment SELECT * FROM payment ON CONFLICT (publication_id, hospital_id, insurance_type) "
+    "INSERT INTO payment SELECT * FROM payment ON CONFLICT (publication_id, hospital_id, insurance_type, payee_id) "
     "DO UPDATE SET amount_fen = 0",
 ])  # fmt: skip
 def test_the_server_refuses_what_is_not_an_addition(statement: str, office: Office) -> None:
@@ -174,6 +175,7 @@ def test_every_table_is_kept_from_change(office: Office) -> None:
     assert {row["name"]: row["number"] for row in found} == dict.fromkeys(tables.metadata.tables, 2)
 
 
+@pytest.mark.slow
 def test_another_connection_is_told_who_holds_the_region(office: Office, tmp_path: Path) -> None:
     """Another machine has another folder, so only the database can tell. Another region is not hindered."""
     run_id = office.stub("2025-01", {H1: 100_00})
@@ -191,6 +193,7 @@ def test_another_connection_is_told_who_holds_the_region(office: Office, tmp_pat
     assert in_subprocess(*words).code == 0
 
 
+@pytest.mark.slow
 def test_the_hold_of_a_dead_connection_is_gone(office: Office) -> None:
     free = False
     with office.ledger() as ledger, suppress(InputError, DBAPIError), ledger.occupied():

@@ -156,6 +156,7 @@ def test_held_rows_stand_behind_an_input_whose_folders_name_columns(office: Offi
     assert office.hospitals(outcome)[H1]["due_fen"] == DUE_OF_20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["held", "case_payment", "scored"])
 def test_nothing_is_taken_from_an_altered_publication(name: str, office: Office) -> None:
     january = office.month("2025-01", cases("2025-01"))
@@ -165,6 +166,7 @@ def test_nothing_is_taken_from_an_altered_publication(name: str, office: Office)
         office.run("2025-02", cases("2025-02"))
 
 
+@pytest.mark.slow
 def test_a_month_computed_again_keeps_the_held_rows_that_it_paid(office: Office) -> None:
     """February paid January's held row; January is published anew, then February: the row is still February's."""
     hospital_from(office, "2025-06-01")
@@ -320,6 +322,7 @@ def test_the_first_version_of_a_month_is_not_published_again_by_its_rerun(office
     office.verify()
 
 
+@pytest.mark.slow
 def test_a_case_dropped_from_a_rerun_may_be_paid_later(office: Office) -> None:
     """January v2 no longer pays case 0: its money comes back, and February may pay it."""
     office.month("2025-01", cases("2025-01"))

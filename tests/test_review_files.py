@@ -254,6 +254,7 @@ def test_hospital_workbook_has_a_sheet_of_special_cases(reviewed: Reviewed) -> N
     assert reviewed.cases[0]["case_id"] in found
 
 
+@pytest.mark.slow
 def test_a_published_month_takes_new_decisions_as_a_rerun(
     source: Path, reviewed: Reviewed, tmp_path: Path
 ) -> None:

@@ -271,6 +271,7 @@ def test_rerun_into_the_same_place_does_nothing_and_says_so(finished: Finished) 
     assert {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_split_input_gives_the_same_payments(rows: pa.Table, finished: Finished, tmp_path: Path) -> None:
     """Files, partitions and row groups are no part of the law; order of rows is kept here, so tables are equal."""
     for number in range(4):

@@ -189,6 +189,7 @@ def test_tie_breakers_that_do_not_decide_are_refused(tmp_path: Any) -> None:
     assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_row_groups_and_order_change_nothing(tmp_path: Any) -> None:
     """800 rows backwards in row groups of 70: same prices; the same bytes again give the same files."""
     rows = pq.read_table(SAMPLE / f"month={PERIOD}" / "part-000.parquet").slice(0, 800)

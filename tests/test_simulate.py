@@ -148,6 +148,7 @@ def test_three_proposals_over_two_months_are_the_twins(
     assert tables.made.manifest["changed_since"] == []
 
 
+@pytest.mark.slow
 def test_the_order_of_months_and_proposals_changes_no_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +167,7 @@ def test_the_order_of_months_and_proposals_changes_no_number(
     assert bytes_of(again.made.folder) == bytes_of(tables.made.folder)
 
 
+@pytest.mark.slow
 def test_decisions_that_a_month_has_met_hold_in_every_proposal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +259,7 @@ def test_crossings_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert tables.one("hospital", proposal="低")["fund_after_fen"] == 704_738 * 3
 
 
+@pytest.mark.slow
 def test_winners_stand_above_losers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = bench_of(monkeypatch, tmp_path, plain_pack())
     cases = [
@@ -271,6 +274,7 @@ def test_winners_stand_above_losers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sum(row["share_after_e6"] for row in tables.rows("hospital")) in range(999_998, 1_000_003)
 
 
+@pytest.mark.slow
 def test_the_neutral_point_value_is_that_of_solve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For one month and one price `simulate` and `solve` say the same value; the money at it is the pool to the fen."""
     for method, of in (("difference", None), ("ratio", "region")):
@@ -334,6 +338,7 @@ def test_a_reversal_of_an_earlier_publication_keeps_its_price() -> None:
     assert (found.multiplier, found.funds_fen) == (Fraction(7, 6), {"H1": 500})
 
 
+@pytest.mark.slow
 def test_other_parameters_by_a_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rate, threshold, coefficient and base groups in turn: the sums are those of the twin on the other pack."""
     pack = plain_pack()
@@ -391,6 +396,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, monkeypatch: pytest.
         named(["weights.csv"], "--proposal")
 
 
+@pytest.mark.slow
 def test_altered_or_foreign_months_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = bench_of(monkeypatch, tmp_path, plain_pack())
     month, good = bench.month([Case("a")]), bench.weights("甲", WEIGHTS)
@@ -429,6 +435,7 @@ def test_a_month_that_the_present_does_not_reproduce(tmp_path: Path, monkeypatch
     assert any("2025-10" in line and "今天的参数包" in line for line in tables.made.told())
 
 
+@pytest.mark.slow
 def test_files_say_what_the_tables_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = bench_of(monkeypatch, tmp_path, plain_pack())
     cases = at_random(13, ["AA", "BB", "CC"])
@@ -459,6 +466,7 @@ def test_files_say_what_the_tables_say(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = bench_of(monkeypatch, tmp_path, plain_pack())
     month, (name, path) = (

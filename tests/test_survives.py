@@ -116,6 +116,7 @@ def kill_over_and_over(disturbed: Disturbed, times: int) -> None:
     disturbed.finishes()
 
 
+@pytest.mark.slow
 def test_killed_run_leaves_the_last_good_one(disturbed: Disturbed) -> None:
     kill_over_and_over(disturbed, MOMENTS)
 
@@ -125,6 +126,7 @@ def test_run_killed_fifty_times(disturbed: Disturbed) -> None:
     kill_over_and_over(disturbed, 50)
 
 
+@pytest.mark.slow
 def test_half_made_folder_never_counts(disturbed: Disturbed) -> None:
     """Killed while it writes: the folder is there, hidden and without a name; `explain` does not see it."""
     process = disturbed.start()
@@ -168,6 +170,7 @@ def test_two_starts_at_once(disturbed: Disturbed) -> None:
     disturbed.is_done_and_swept()
 
 
+@pytest.mark.slow
 def test_wheel_works_without_the_checkout(tmp_path: Path) -> None:
     """Built, installed alone and run from an empty folder: data and configs travel inside the package."""
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]

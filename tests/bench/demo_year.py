@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import resource
 import shutil
 import subprocess
@@ -109,7 +110,10 @@ def make_pack(year: Year, budget_yuan: dict[str, int]) -> None:
         .replace("name: demo-points", "name: demo-year", 1)
     )
     text = text.replace("point_scale:", f"{JULY}\npoint_scale:", 1)
-    (year.pack / "region.yaml").write_text(text + CLEARING, encoding="utf-8")
+    plain = re.sub(
+        r"\nclearing:.*?\n\n", "\n", text, flags=re.DOTALL
+    )  # the demo region's own way of clearing
+    (year.pack / "region.yaml").write_text(plain + CLEARING, encoding="utf-8")
     set_july_weights(year, Decimal("1.05"))
 
 
