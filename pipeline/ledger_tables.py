@@ -85,7 +85,7 @@ adjustment_paid = Table(
     "adjustment_paid", metadata, _key("adjusted_publication_id"), _text("publication_id"),
 )  # fmt: skip
 
-# 预结算 → 医院确认/申诉 → 复核 → 发布; of a year 方案制定 → 数据准备 → 综合考核 → 金额核算 → 审定拨付.
+# 预结算 → 医院确认/申诉 → 复核 → 发布, of a month and of a year alike.
 period_state = Table(
     "period_state", metadata, _serial(), _text("region"), _text("period"), _text("run_id"), _text("state"),
     _text("hospital_id"), _text("said_by"), _text("said_at"), _text("note"),

@@ -12,8 +12,6 @@ from pipeline.ledger import Ledger, insert, now, stamp
 
 CONFIRMED, OBJECTED, RECHECKED, PUBLISHED = "医院确认", "医院申诉", "复核", "发布"
 CALCULATED = "预结算"
-# A year's steps before it is published; each is said once for a run, in this order.
-YEAR = ("方案制定", "数据准备", "综合考核", "金额核算", "审定拨付")
 
 
 def find_run(ledger: Ledger, run_id: str) -> dict[str, Any]:
