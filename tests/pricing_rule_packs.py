@@ -81,10 +81,16 @@ CONDITIONS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two conditions as one; the other gives way where both bound the same quantity, which may be said only once."""
+    bounded = {key.rsplit("_", 1)[0] for key in one if key.rsplit("_", 1)[-1] in ("ge", "gt", "le", "lt")}
+    return one | {key: value for key, value in other.items() if key.rsplit("_", 1)[0] not in bounded}
+
+
 def special_rules(draw: st.DrawFn, method: str) -> list[dict[str, Any]]:
     """Up to three rules of one or two conditions."""
     return [
-        {"name": f"规则{number}", **draw(st.sampled_from(CONDITIONS)), **draw(st.sampled_from(CONDITIONS)),
+        {"name": f"规则{number}", **_both(draw(st.sampled_from(CONDITIONS)), draw(st.sampled_from(CONDITIONS))),
          **treatments(draw, method, True)}
         for number in range(draw(st.integers(0, 3)))
     ]  # fmt: skip
