@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigurationError
-from pipeline.region_tables import FOREVER, read_csv
+from pipeline.region_tables import FOREVER, numbered_csv
 
 FILE = "accounts.csv"
 COLUMNS = ("holder", "account_name", "bank", "account_number", "from", "to", "source")
@@ -32,7 +32,7 @@ def read_accounts(folder: Path, holders: Collection[str]) -> tuple[Account, ...]
     if not path.is_file():
         return ()
     found: list[Account] = []
-    for number, row in enumerate(read_csv(path, COLUMNS), start=2):
+    for number, row in numbered_csv(path, COLUMNS):
         where = f"{path} 第 {number} 行"
         if row["holder"] not in holders:
             raise ConfigurationError(

@@ -6,7 +6,6 @@ import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import duckdb
@@ -16,9 +15,9 @@ import pyarrow as pa
 from pipeline.errors import AuditBroken, InputError
 from pipeline.query import table
 from pipeline.read import Source
+from pipeline.region_tables import MOST_IN_A_CELL, yuan_to_fen
 
 CONTROL_COLUMNS = ("hospital_id", "insurance_type", "cases", "total_fee_yuan", "pool_fund_yuan")
-MOST_IN_A_CELL = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -174,17 +173,6 @@ def _read_control_totals(path: Path) -> pa.Table:
                 f"对账表第 {number} 行读不懂：{path}；金额以元计、至多两位小数，例数为整数，请更正"
             ) from error
     return pa.Table.from_pylist(lines, _CONTROL)
-
-
-def yuan_to_fen(text: str) -> int:
-    """`1,234.50` as 123450. Raises ValueError where it is no amount, has a third decimal or fits no cell."""
-    try:
-        fen = Decimal(text.replace(",", "").strip()) * 100
-    except InvalidOperation as error:
-        raise ValueError(text) from error
-    if not fen.is_finite() or fen != fen.to_integral_value() or abs(fen) > MOST_IN_A_CELL:
-        raise ValueError(text)
-    return int(fen)
 
 
 _CONTROL = pa.schema(

@@ -13,7 +13,6 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from pipeline.query import engine, parquet_view, rows
 from pipeline.region import Region, budget_of
 from pipeline.region_check import stop_on_draft
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
-from pipeline.settle import amounts_of_year, hospitals_on
+from pipeline.settle import hospitals_on
 from pipeline.standing import Published, clearing_sha, current_publications, open_of_year, run_folder
 from pipeline.write import appearing
 
@@ -102,7 +101,7 @@ def run_clearing(
         else:
             manifest = prove_finished(folder)
         if not trial.is_one:
-            enter_run(ledger, "clear", manifest, folder, started, computed_by or getuser())
+            enter_run(ledger, "clear", manifest, folder, started, computed_by)
             point_to(home, identity.run)
         log_run(out / name, manifest, started, fresh)
     return Cleared(folder, identity.run, manifest, fresh, trial.is_one)
@@ -253,21 +252,19 @@ class _Clearing:
             key = (one.hospital_id, one.insurance_type)
             cash[key] = cash.get(key, 0) - one.amount_fen
         con.register("year_cash", _keyed([(*key, fen) for key, fen in sorted(cash.items())], "cash_fen"))
-        amounts = amounts_of_year(self.region, self.year)
+        amounts = [one for one in self.region.period_amounts if one.month.startswith(f"{self.year}-")]
         lent = [
-            {"hospital_id": one["hospital_id"], "insurance_type": one["insurance_type"],
-             "advanced_fen": one["amount_fen"] if one["kind"] == ADVANCED else 0,
-             "returned_fen": one["amount_fen"] if one["kind"] == RETURNED else 0}
-            for one in amounts if one["kind"] in (ADVANCED, RETURNED)
+            {"hospital_id": one.hospital_id, "insurance_type": one.insurance_type,
+             "advanced_fen": one.amount_fen if one.kind == ADVANCED else 0,
+             "returned_fen": one.amount_fen if one.kind == RETURNED else 0}
+            for one in amounts if one.kind in (ADVANCED, RETURNED)
         ]  # fmt: skip
         con.register("year_advances", pa.Table.from_pylist(lent, pa.schema([
             ("hospital_id", pa.string()), ("insurance_type", pa.string()), ("advanced_fen", pa.int64()),
             ("returned_fen", pa.int64()),
         ])))  # fmt: skip
         audits = [
-            (one["hospital_id"], one["insurance_type"], one["amount_fen"])
-            for one in amounts
-            if one["kind"] in AUDITED
+            (one.hospital_id, one.insurance_type, one.amount_fen) for one in amounts if one.kind in AUDITED
         ]
         con.register("year_audits", _keyed(audits, "audit_fen"))
         con.register("budgets", pa.table({

@@ -41,7 +41,7 @@ TOLD = (
 CLASSES = CLASS_NAMES | {"reversal": "冲销", "special_review": "特例单议"}
 FAMILIES = FAMILY_NAMES | {"special_by_item": "特例单议按项目", "special_adjusted": "特例单议核定"}
 MACROS = r"""
-CREATE MACRO yuan(fen) AS (fen // 100) || '.' || lpad((fen % 100)::VARCHAR, 2, '0');
+CREATE MACRO yuan(fen) AS CASE WHEN fen < 0 THEN '-' ELSE '' END || (abs(fen) // 100) || '.' || lpad((abs(fen) % 100)::VARCHAR, 2, '0');
 CREATE MACRO plain(number) AS regexp_replace(number::VARCHAR, '\.?0+$', '');
 CREATE MACRO step(title, b, a) AS
     CASE WHEN b IS DISTINCT FROM a AND b IS NOT NULL AND a IS NOT NULL THEN title || ' ' || b || ' → ' || a END;

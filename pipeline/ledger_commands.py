@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +110,7 @@ def rerun_months(
         periods = published_between(ledger, first, last)
     found = []
     for period in periods:
-        made = rerun_month(pack, period, out, computed_by or getuser(), memory_limit, tick, ledger_url)
+        made = rerun_month(pack, period, out, computed_by, memory_limit, tick, ledger_url)
         line = {
             "period": period, "run": made.outcome.run, "published_fen": made.published_fen,
             "recomputed_fen": made.recomputed_fen, "hospitals_changed": made.hospitals_changed,

@@ -23,9 +23,17 @@ RESULTS = (
 
 
 def enter_run(
-    ledger: Ledger, kind: str, manifest: dict[str, Any], folder: Path, started: dt.datetime, computed_by: str
+    ledger: Ledger,
+    kind: str,
+    manifest: dict[str, Any],
+    folder: Path,
+    started: dt.datetime,
+    computed_by: str | None,
 ) -> None:
-    """Enter a finished run with its inputs, schemes and hospital results, once: a run that stands is left as it is."""
+    """Enter a finished run with its inputs, schemes and hospital results, once: a run that stands is left as it is.
+
+    `computed_by`: who computed it, or None for the account that runs this.
+    """
     run_id = manifest["run"]
     if ledger.rows(sa.select(tables.run.c.run_id).where(tables.run.c.run_id == run_id)):
         return
@@ -37,8 +45,9 @@ def enter_run(
             "run_id": run_id, "region": ledger.region, "kind": kind, "period": manifest["period"],
             "folder": f"{manifest['period']}/{run_id}", "manifest_sha256": sha256_of(folder / "manifest.json"),
             "pack_version": manifest["pack_version"], "pack_sha256": manifest["pack_sha256"],
-            "code_version": manifest["code_version"], "computed_by": computed_by.strip() or getuser(), "host": socket.gethostname(),
-            "pid": os.getpid(), "started_at": stamp(started), "finished_at": stamp(now()),
+            "code_version": manifest["code_version"],
+            "computed_by": (computed_by or "").strip() or _account(), "host": socket.gethostname(), "pid": os.getpid(),
+            "started_at": stamp(started), "finished_at": stamp(now()),
             "rows_in": totals["rows_in"], "paid_rows": totals["paid"], "refused_rows": totals["refused"],
             "held_rows": totals["held"], "cases": totals["cases"], "fund_fen": totals["fund_fen"],
             "payable_fen": totals["payable_fen"],
@@ -53,6 +62,14 @@ def enter_run(
         insert(
             con, tables.hospital_result, [{"run_id": run_id, **row} for row in payment.iter_rows(named=True)]
         )
+
+
+def _account() -> str:
+    """The account that runs this; in a container it may be a number without a name."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def results_of(kind: str, folder: Path) -> pl.DataFrame:

@@ -19,7 +19,6 @@ from sqlalchemy.engine import Connection
 
 from pipeline import ledger_tables as tables
 from pipeline import states
-from pipeline.accounts import read_accounts
 from pipeline.errors import ConfigurationError, InputError, UsageMistake
 from pipeline.identity import code_version, sha256_of
 from pipeline.ledger import PUBLISHED, Ledger, insert, now, open_ledger
@@ -152,11 +151,16 @@ class _Act:
             "computed_by": run["computed_by"], "approved_by": head.approved_by,
             "published_at": ledger.next_moment(), "due_on": due_on.isoformat(), "paid_fen": paid,
         }  # fmt: skip
-        accounts = read_accounts(self.region.folder, _holders(self.region))
         _clear_away(folder, run["run_id"])
         with ledger.writing() as con:
             digest = write_publication(
-                folder, head, self.home / run["folder"], self.region, payments, adjustments, accounts
+                folder,
+                head,
+                self.home / run["folder"],
+                self.region,
+                payments,
+                adjustments,
+                self.region.accounts,
             )
             try:
                 self._enter(con, row | {"manifest_sha256": digest}, payments, adjustments, adjusted)
@@ -273,10 +277,6 @@ def _clear_away(folder: Path, run_id: str) -> None:
             f"{folder} 是另一个批次的发布，账本里却没有它；若账本是旧的，请从备份恢复账本；若是上次发布中断所留，请移走后再发布"
         )
     shutil.rmtree(folder)
-
-
-def _holders(region: Region) -> set[str]:
-    return {hospital.hospital_id for hospital in region.hospitals} | set(region.pack.insurance_types)
 
 
 def _published_already(ledger: Ledger, publication_id: str, home: Path) -> Publication:

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.accounts import Account, read_accounts
 from pipeline.alliance_tables import AllianceTables, read_alliance_tables
 from pipeline.assessments import Assessment, read_assessments
 from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
@@ -29,9 +30,10 @@ from pipeline.group_tables import GroupTables, read_group_tables
 from pipeline.hospital_budgets import HOSPITAL_BUDGETS_FILE, HospitalBudget, read_hospital_budgets
 from pipeline.pack import Pack
 from pipeline.pack_pricing import CATALOGUE
+from pipeline.period_amounts import PERIOD_AMOUNTS_FILE, PeriodAmount, read_period_amounts
 from pipeline.region_tables import FOREVER as FOREVER
 from pipeline.region_tables import Hospital as Hospital
-from pipeline.region_tables import Membership, read_csv, read_hospitals, read_memberships
+from pipeline.region_tables import Membership, read_hospitals, read_memberships
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Region:
     pack: Pack
     hospitals: tuple[Hospital, ...]
     tables: GroupTables
-    period_amounts: tuple[dict[str, str], ...]  # audit deductions and revolving offsets by month
+    period_amounts: tuple[PeriodAmount, ...]  # audit deductions, revolving offsets, advances
+    accounts: tuple[Account, ...]  # who pays and who receives, dated
     memberships: tuple[Membership, ...]  # which hospital belongs to which alliance (医共体), dated
     alliance_tables: AllianceTables
     budgets: tuple[Budget, ...]  # every version, in the order of the file
@@ -80,18 +83,16 @@ def load_region(name: str, root: Path | None = None) -> Region:
         [entry.file for entry in pack.standards],
         [file for file in coefficients if file not in (None, CATALOGUE)],
     )  # fmt: skip
-    amounts = folder / "period_amounts.csv"
-    columns = ("kind", "hospital_id", "insurance_type", "month", "amount_yuan", "reason", "document")
     hospitals = read_hospitals(folder / "hospitals.csv")
+    hospital_ids = {hospital.hospital_id for hospital in hospitals}
     memberships = read_memberships(folder / "alliances.csv", hospitals)
     return Region(
         folder, pack, hospitals, tables,
-        tuple(read_csv(amounts, columns) if amounts.is_file() else ()),
+        read_period_amounts(folder / PERIOD_AMOUNTS_FILE, hospital_ids, pack.insurance_types),
+        read_accounts(folder, hospital_ids | set(pack.insurance_types)),
         memberships, read_alliance_tables(folder, memberships, pack.insurance_types),
         read_budgets(folder / BUDGETS_FILE, pack.insurance_types),
-        read_hospital_budgets(
-            folder / HOSPITAL_BUDGETS_FILE, {hospital.hospital_id for hospital in hospitals}, pack.insurance_types
-        ),
+        read_hospital_budgets(folder / HOSPITAL_BUDGETS_FILE, hospital_ids, pack.insurance_types),
         read_assessments(folder / "assessments.csv", hospitals, list(pack.insurance_types)), _folder_hash(folder),
     )  # fmt: skip
 

@@ -6,12 +6,14 @@ import csv
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import ConfigurationError
 
+MOST_IN_A_CELL = 2**63 - 1
 FOREVER = dt.date(9999, 12, 31)
 LEAD, MEMBER = "lead", "member"
 TITLES = {"hospitals.csv": "医院表", "alliances.csv": "医共体表"}
@@ -186,3 +188,14 @@ Row = TypeVar("Row")
 
 def _pairs(rows: Sequence[Row], key: Callable[[Row], str]) -> list[tuple[Row, Row]]:
     return [(one, two) for one, two in pairwise(rows) if key(one) == key(two)]
+
+
+def yuan_to_fen(text: str) -> int:
+    """`1,234.50` as 123450. Raises ValueError where it is no amount, has a third decimal or fits no cell."""
+    try:
+        fen = Decimal(text.replace(",", "").strip()) * 100
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not fen.is_finite() or fen != fen.to_integral_value() or abs(fen) > MOST_IN_A_CELL:
+        raise ValueError(text)
+    return int(fen)

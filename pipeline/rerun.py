@@ -57,7 +57,7 @@ class Rerun:
 
 
 def rerun_month(
-    region: Region, period: str, out: Path, computed_by: str, memory_limit: str = "2GiB",
+    region: Region, period: str, out: Path, computed_by: str | None, memory_limit: str = "2GiB",
     tick: Tick = lambda stage, done, total: None, ledger_url: str | None = None,
 ) -> Rerun:  # fmt: skip
     """Price and settle a published month anew from its stored groups, by the pack as it stands.

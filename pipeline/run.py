@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +101,7 @@ def run_month(
             manifest = _compute(month, terms, source, out, control_totals, memory_limit)
         else:
             manifest = prove_finished(folder)
-        enter_run(ledger, "month", manifest, folder, started, computed_by or getuser())
+        enter_run(ledger, "month", manifest, folder, started, computed_by)
         point_to(folder.parent, identity.run)
         log_run(out / name, manifest, started, fresh)
     return Outcome(folder, identity.run, manifest, fresh)

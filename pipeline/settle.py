@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from pipeline.arrivals import yuan_to_fen
 from pipeline.errors import ConfigurationError
 from pipeline.indicate import indicate
 from pipeline.pack_pricing import SettlementEntry
+from pipeline.period_amounts import MONTH_KINDS
 from pipeline.query import audit, keep, store
 from pipeline.region import Region
 from pipeline.terms import RULE_UNIT, in_force, scaled
 
 FEN = 100  # per yuan
-# Of the month, and of the year alone: advances paid out and back (预付金), audits found after the months.
-MONTH_KINDS = ("audit_deduction", "revolving_offset")
-YEAR_KINDS = ("advance", "advance_return", "annual_audit_deduction")
-AMOUNT_KINDS = (*MONTH_KINDS, *YEAR_KINDS)
-
 
 NOTHING_OPEN = pa.table({
     "hospital_id": pa.array([], pa.string()), "insurance_type": pa.array([], pa.string()),
@@ -105,7 +97,7 @@ def _alliances(region: Region, day: dt.date) -> pa.Table:
 
 def _period_amounts(region: Region, period: str) -> pa.Table:
     """The amounts that a month's payment takes: kind, hospital_id, insurance_type, amount_fen."""
-    found = [one for one in _amounts(region) if one["month"] == period and one["kind"] in MONTH_KINDS]
+    found = [one for one in region.period_amounts if one.month == period and one.kind in MONTH_KINDS]
     kinds = [
         ("kind", pa.string()),
         ("hospital_id", pa.string()),
@@ -113,36 +105,6 @@ def _period_amounts(region: Region, period: str) -> pa.Table:
         ("amount_fen", pa.int64()),
     ]
     names = [name for name, _ in kinds]
-    return pa.Table.from_pylist([{name: one[name] for name in names} for one in found], pa.schema(kinds))
-
-
-def amounts_of_year(region: Region, year: str) -> list[dict[str, Any]]:
-    """Every period amount of a year's months: kind, hospital_id, insurance_type, month, amount_fen."""
-    return [one for one in _amounts(region) if one["month"].startswith(f"{year}-")]
-
-
-def _amounts(region: Region) -> Iterator[dict[str, Any]]:
-    """period_amounts.csv, every row proved. Raises ConfigurationError naming file and line."""
-    known = {hospital.hospital_id for hospital in region.hospitals}
-    for number, row in enumerate(region.period_amounts, start=2):
-        where = f"{region.folder / 'period_amounts.csv'} 第 {number} 行"
-        if row["kind"] not in AMOUNT_KINDS:
-            raise ConfigurationError(
-                f"{where}的类别应为 {'、'.join(AMOUNT_KINDS)}，实为 `{row['kind']}`；请更正"
-            )
-        if row["hospital_id"] not in known or row["insurance_type"] not in region.pack.insurance_types:
-            raise ConfigurationError(
-                f"{where}的医院或险种不认识：`{row['hospital_id']}`、`{row['insurance_type']}`；请核对"
-            )
-        try:
-            fen = yuan_to_fen(row["amount_yuan"])
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{where}的金额读不懂：`{row['amount_yuan'][:40]}`；以元计、至多两位小数"
-            ) from error
-        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", row["month"]):
-            raise ConfigurationError(f"{where}的月份应写作 2025-10，实为 `{row['month'][:20]}`；请更正")
-        yield {
-            "kind": row["kind"], "hospital_id": row["hospital_id"], "insurance_type": row["insurance_type"],
-            "month": row["month"], "amount_fen": fen,
-        }  # fmt: skip
+    return pa.Table.from_pylist(
+        [{name: getattr(one, name) for name in names} for one in found], pa.schema(kinds)
+    )

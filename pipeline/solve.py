@@ -16,9 +16,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pipeline.arrivals import yuan_to_fen
 from pipeline.errors import InputError, UsageMistake
 from pipeline.query import engine, parquet_view, rows, statement
+from pipeline.region_tables import yuan_to_fen
 
 
 @dataclass(frozen=True)

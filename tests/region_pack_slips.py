@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.accounts import COLUMNS as ACCOUNT_COLUMNS
+from pipeline.period_amounts import COLUMNS as AMOUNT_COLUMNS
 from pipeline.region import config_root
 from tests.pricing_rule_packs import published_pack
 
@@ -63,6 +65,16 @@ def together(*edits: Edit) -> Edit:
 def budgets(*lines: str, header: str = "insurance_type,year,fund,version,reason,source") -> Edit:
     """budgets.csv with these lines alone."""
     return written("budgets.csv", "".join(f"{line}\n" for line in (header, *lines)))
+
+
+def accounts(*lines: str) -> Edit:
+    """accounts.csv with these lines alone."""
+    return written("accounts.csv", "".join(f"{line}\n" for line in (",".join(ACCOUNT_COLUMNS), *lines)))
+
+
+def amounts(line: str) -> Edit:
+    """period_amounts.csv with this line alone."""
+    return written("period_amounts.csv", f"{','.join(AMOUNT_COLUMNS)}\n{line}\n")
 
 
 def alliances(*lines: str) -> Edit:
@@ -200,6 +212,16 @@ SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a fee in fen": (pack("stay_days_ge: 60", "fee_ge_yuan: 100000001"), ("`review.0.fee_ge_yuan`", "上限 100000000")),
     # the rest of the rules
     "a base coefficient in percent": (pack("strategy: lowest_level_rate", "strategy: fixed_coefficient\n    value: 92"), ("`base_groups.0`", "系数 92 超出可精确计算的上限 10")),
+    "an inbox with another brace": (pack("inbox: samples/demo-rate", 'inbox: "samples/{month}"'), ("路径里只能用 {period}", "`samples/{month}`")),
+    # accounts and amounts: what would be found only when a month is paid
+    "an account of nobody": (accounts("H9,户名,银行,1,2025-01-01,,示范取值"), ("accounts.csv 第 2 行", "`H9` 既不是本地区的医院也不是险种")),
+    "an account without a number": (accounts("310,户名,银行,,2025-01-01,,示范取值"), ("第 2 行", "缺户名、开户行、账号或出处")),
+    "an account from no day": (accounts("310,户名,银行,1,去年,,示范取值"), ("第 2 行", "日期读不懂")),
+    "two accounts on one day": (accounts("310,户名,银行,1,2025-01-01,,示范取值", "310,户名,银行,2,2025-07-01,,示范取值"), ("第 3 行", "`310` 在 2025-07-01 已有另一个账户")),
+    "an amount of no kind": (amounts("fine,H44990200004,310,2025-10,1,x,y"), ("period_amounts.csv 第 2 行", "类别应为", "`fine`")),
+    "an amount of nobody": (amounts("audit_deduction,H9,310,2025-10,1,x,y"), ("第 2 行", "医院或险种不认识：`H9`")),
+    "an amount in tenths of a fen": (amounts("audit_deduction,H44990200004,310,2025-10,1.005,x,y"), ("第 2 行", "金额读不懂：`1.005`")),
+    "an amount of a thirteenth month": (amounts("audit_deduction,H44990200004,310,2025-13,1,x,y"), ("第 2 行", "月份应写作 2025-10，实为 `2025-13`")),
     "classes of a case by item": (pack("UQY: {treatment: by_item}", "UQY: {treatment: by_item, classes: true}"), ("`off_path.0.groups.UQY`", "by_item 不判倍率，不写 classes")),
 }  # fmt: skip
 

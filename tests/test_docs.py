@@ -40,9 +40,9 @@ from pipeline.budgets import COLUMNS as BUDGET_COLUMNS
 from pipeline.cli import app
 from pipeline.explain import explain, find_run
 from pipeline.group import group_file
+from pipeline.period_amounts import AMOUNT_KINDS
 from pipeline.region import load_region
 from pipeline.run import Outcome, inbox, run_month
-from pipeline.settle import AMOUNT_KINDS
 from pipeline.summary import run_summary
 from pipeline.tables import DISCHARGE_SCHEMA
 

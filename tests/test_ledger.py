@@ -6,6 +6,7 @@ Runs are made up (`Office.stub`): a hospital is due an amount, the rest follows.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import shutil
 import sqlite3
@@ -376,6 +377,21 @@ def test_a_nameless_word_is_not_entered(office: Office) -> None:
     with pytest.raises(UsageMistake, match=r"没有署名"):
         office.recheck(run_id, by="  ")
     assert office.sql("SELECT count(*) FROM period_state") == [(0,)]
+
+
+def test_an_account_without_a_name_counts_by_its_number(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container the account is often a bare number; getuser() raises there what a person cannot mend."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("pipeline.ledger_entries.getuser", nameless)
+    run_id = office.stub("2025-01", {("H1", "310"): 100}, by="")
+    with office.ledger() as ledger:
+        (row,) = ledger.rows(sa.select(tables.run).where(tables.run.c.run_id == run_id))
+    assert row["computed_by"] == f"uid {os.getuid()}"
 
 
 def test_without_a_recheck_nothing_is_published(office: Office) -> None:
