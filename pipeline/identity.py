@@ -60,7 +60,7 @@ def code_version() -> str:
     digest = hashlib.sha256()
     for package in ("groupers", "pipeline"):
         root = Path(str(package_files(package)))
-        for file in sorted([*root.rglob("*.py"), *root.rglob("*.sql")]):
+        for file in sorted([*root.rglob("*.py"), *root.rglob("*.sql"), *root.rglob("*.html")]):
             digest.update(f"{package}/{file.relative_to(root)}\0".encode() + file.read_bytes())
     try:
         number = version("drgdip")
