@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from pipeline import ledger_tables as tables
 from pipeline import states
 from pipeline.accounts import read_accounts
+from pipeline.decisions import decided_since
 from pipeline.errors import ConfigurationError, InputError, UsageMistake
 from pipeline.identity import code_version, sha256_of
 from pipeline.ledger import PUBLISHED, Ledger, insert, now, open_ledger
@@ -102,13 +103,7 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
 
 def _stop_on_later_decisions(ledger: Ledger, run: dict[str, Any], folder: Path) -> None:
     """A run does not know the decisions (特例单议) imported after it. Raises UsageMistake where one is about its cases."""
-    table = tables.decision
-    later = ledger.rows(
-        sa.select(table.c.case_id).where(
-            table.c.region == ledger.region, table.c.imported_at > run["finished_at"]
-        )
-    )
-    wanted = [row["case_id"] for row in later]
+    wanted = decided_since(ledger, run["finished_at"])
     cases = pl.scan_parquet(folder / "case_payment.parquet")
     met = cases.filter(pl.col("case_id").is_in(wanted)).select(pl.len()).collect().item() if wanted else 0
     if met:

@@ -181,17 +181,18 @@ class Office:
         by: str = "甲",
         most_owed: int | None = None,
         mark: str = "",
+        cases: Sequence[str] = (),
     ) -> str:
-        """A finished run in which each hospital is due so much, entered in the ledger; its id."""
+        """A finished run in which each hospital is due so much, with these case ids, entered in the ledger; its id."""
         with self.ledger() as ledger:
             stands = standing(ledger, period, self.out)
             rows = balanced(due, stands.carried, stands.adjustments, most_owed)
             described = stands.described()
-            told = json.dumps([period, rows, described, mark], sort_keys=True)
+            told = json.dumps([period, rows, described, mark, *cases], sort_keys=True)
             run_id = hashlib.sha256(told.encode()).hexdigest()[:12]
             folder = self.home / period / run_id
             if not folder.exists():
-                write_stub(folder, run_id, period, rows, described)
+                write_stub(folder, run_id, period, rows, described, cases)
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             enter_run(ledger, "month", manifest, folder, now(), by)
         return run_id
@@ -219,16 +220,18 @@ def balanced(
 
 
 def write_stub(
-    folder: Path, run_id: str, period: str, rows: list[dict[str, Any]], described: Mapping[str, Any]
-) -> None:
+    folder: Path, run_id: str, period: str, rows: list[dict[str, Any]], described: Mapping[str, Any],
+    cases: Sequence[str] = (),
+) -> None:  # fmt: skip
     """The files of a run that a later run or a publication reads."""
     (folder / "hospitals").mkdir(parents=True)
     keys = [(name, pa.string()) for name in ("hospital_id", "insurance_type")]
     schema = pa.schema([*keys, *((name, pa.int64()) for name in RESULTS)])
     pq.write_table(pa.Table.from_pylist(rows, schema), folder / "hospital_payment.parquet")
-    for name in ("case_payment", "scored", "held"):
-        empty = pa.table({column: pa.array([], pa.string()) for column in ("case_id", "door")})
-        pq.write_table(empty, folder / f"{name}.parquet")
+    for name, ids in (("case_payment", cases), ("scored", ()), ("held", ())):
+        doors = ["paid"] * len(ids)
+        held = pa.table({"case_id": pa.array(ids, pa.string()), "door": pa.array(doors, pa.string())})
+        pq.write_table(held, folder / f"{name}.parquet")
     (folder / "region.xlsx").write_bytes(b"region")
     (folder / "hospitals" / "H1.xlsx").write_bytes(b"hospital")
     files = sorted(file for file in folder.rglob("*") if file.is_file())

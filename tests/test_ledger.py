@@ -19,6 +19,7 @@ from ledger_fixtures import NAME, Office
 from pipeline import ledger as ledger_module
 from pipeline import ledger_laws
 from pipeline import ledger_tables as tables
+from pipeline.decisions import Decision, Verdict, store
 from pipeline.errors import AuditBroken, ConfigurationError, InputError, UsageMistake
 from pipeline.identity import code_version
 from pipeline.ledger import open_ledger
@@ -433,6 +434,43 @@ def test_a_run_from_before_another_publication_is_stale(office: Office) -> None:
     assert again != early
     office.publish(again)
     office.verify()
+
+
+def decide(office: Office, case_id: str, verdict: Verdict = "by_item") -> None:
+    decision = Decision(case_id, verdict, None, 1, "专家组", dt.date(2025, 2, 1), "费用极高", "单议1号")
+    with office.ledger() as ledger:
+        assert store(ledger, [decision], "0", "丙")
+
+
+def test_a_run_older_than_a_decision_about_its_case_is_not_published(office: Office) -> None:
+    """The command says what to do and ends with 2; the run made after the decision is published."""
+    old = office.stub("2025-01", DUE, cases=["a1", "a2"])
+    decide(office, "a2")
+    office.recheck(old)
+    said = in_process("publish", office.pack, old, "--approved-by", "乙", "--out", office.out)
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert f"批次 {old} 算好之后又导入了 1 个涉及它的单议决定" in said.err
+    assert f"请重新 `drgdip run {NAME} --period 2025-01` 再发布" in said.err
+    assert office.sql("SELECT count(*) FROM publication") == [(0,)]
+    office.publish(office.stub("2025-01", MORE, cases=["a1", "a2"]))
+    assert office.sql("SELECT paid_fen FROM publication") == [(3050_00,)]  # 1100 + 1950
+
+
+def test_a_later_decision_about_another_case_hinders_nothing(office: Office) -> None:
+    run_id = office.stub("2025-01", DUE, cases=["a1"])
+    decide(office, "b1")
+    assert office.publish(run_id).fresh
+
+
+def test_a_decision_taken_back_to_what_the_run_knew_hinders_nothing(office: Office) -> None:
+    """Run again by the first decision it is the same run, of the same moment: only what is other now counts."""
+    decide(office, "a1")
+    run_id = office.stub("2025-01", DUE, cases=["a1"])
+    decide(office, "a1", "rejected")
+    with pytest.raises(UsageMistake, match=r"又导入了 1 个"):
+        office.publish(run_id)
+    decide(office, "a1")
+    assert office.publish(run_id, recheck=False).fresh
 
 
 @pytest.mark.parametrize("name", ["hospital_payment.parquet", "manifest.json", "hospitals/H1.xlsx"])
