@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-VERSION = 1  # of the schema; see `migrations` in ledger.py
+VERSION = 2  # of the schema; see `MIGRATIONS` in ledger.py
+SINCE = "since"  # in a table's info: the version of the schema that brought it; 1 where nothing is said
 metadata = MetaData()
 
 
@@ -58,6 +59,12 @@ hospital_result = Table(
     _count("total_fee_fen"), _count("pool_fund_fen"), _count("standard_fen"), _count("fund_fen"),
     _count("settled_fen"), _count("revolving_offset_fen"), _count("deposit_fen"), _count("due_fen"),
     _count("carried_in_fen"), _count("adjustment_in_fen"), _count("payable_fen"), _count("carried_fen"),
+)  # fmt: skip
+
+# What an alliance (医共体) keeps of its package's surplus less what it bears of an overspend, by a year's clearing.
+alliance_result = Table(
+    "alliance_result", metadata, _key("run_id"), _key("alliance_id"), _key("insurance_type"), _count("kept_fen"),
+    info={SINCE: 2},
 )  # fmt: skip
 
 # One row per act of publishing; the highest version of a period counts.
