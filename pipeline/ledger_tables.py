@@ -98,6 +98,19 @@ period_state = Table(
     _text("hospital_id"), _text("said_by"), _text("said_at"), _text("note"),
 )  # fmt: skip
 
+# 方案制定 → 数据准备 → 综合考核 of a year to be cleared; the last row of a step counts. What follows, 金额核算 and
+# 审定拨付, are rows of `run`, `period_state` and `publication`.
+year_step = Table(
+    "year_step", metadata, _serial(), _text("region"), _text("year"), _text("step"), _text("sha256"), _text("said_by"),
+    _text("said_at"), _text("note"), info={SINCE: 2},
+)  # fmt: skip
+
+# What a step fixed, one thing a row; `sha256` of the step is of all of them.
+year_fixed = Table(
+    "year_fixed", metadata, Column("step_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(160), primary_key=True), _text("value"), info={SINCE: 2},
+)  # fmt: skip
+
 # Special case review (特例单议): the later row of a case counts.
 decision = Table(
     "decision", metadata, _serial(), _text("region"), _text("case_id"), _text("decision"),

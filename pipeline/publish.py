@@ -33,6 +33,7 @@ from pipeline.settle import settlement_on
 from pipeline.standing import clearing_sha, current_publications, publications, results, standing
 from pipeline.workdays import due_date, load_calendar
 from pipeline.yardstick import period_days
+from pipeline.year_steps import stop_unless_of_steps
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,16 @@ def publish(
         before = standing_now.get(run["period"])
         if before is not None and before.run_id == run["run_id"]:
             return _published_already(ledger, before.publication_id, out / name)
-        _stop_unless_publishable(ledger, run, out, approved_by)
+        _stop_unless_publishable(region, ledger, run, out, approved_by)
         version = before.version + 1 if before else 1
         return _Act(
             region, ledger, run, version, before.run_id if before else None, out / name, approved_by
         ).do()
 
 
-def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, approved_by: str) -> None:
+def _stop_unless_publishable(
+    region: Region, ledger: Ledger, run: dict[str, Any], out: Path, approved_by: str
+) -> None:
     folder = out / ledger.region / run["folder"]
     manifest = prove_finished(folder)
     if sha256_of(folder / MANIFEST) != run["manifest_sha256"]:
@@ -94,6 +97,8 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
         )
     if is_month:
         _stop_on_later_decisions(ledger, run, folder)
+    else:
+        stop_unless_of_steps(ledger, region, run["period"], out, manifest["standing"].get("steps"))
     year = run["period"][:4]
     if is_month and any(row["kind"] == "clear" and row["period"] == year for row in publications(ledger)):
         raise UsageMistake(

@@ -30,6 +30,7 @@ from pipeline.run import Outcome, run_month
 from pipeline.standing import clearing_sha, open_of_year, standing
 from pipeline.tables import DISCHARGE_SCHEMA
 from pipeline.verify import verify_region
+from pipeline.year_steps import STEPS, recorded, take_step
 from tests.region_pack_slips_dip import Edit, both, put, small_pack
 
 NAME = "small-dip"
@@ -151,6 +152,11 @@ class Office:
         con.commit()
         con.close()
 
+    def prepare_year(self, year: str, by: str = "丁") -> None:
+        """方案制定, 数据准备, 综合考核 of a year whose months are published: what its clearing asks for."""
+        for step in STEPS.values():
+            take_step(self.region, year, step, self.out, by, ledger_url=self.ledger_url)
+
     def copy(self, folder: Path) -> Office:
         """The same office elsewhere, its region where it was."""
         shutil.copytree(self.out, folder / "out")
@@ -202,7 +208,9 @@ class Office:
     ) -> str:
         """A finished clearing that owes each hospital so much, and alliances led by H1 what they keep or bear; its id."""
         with self.ledger() as ledger:
-            stands = {"sha256": clearing_sha(ledger, year), "adjusted": list(open_of_year(ledger, year)[2])}
+            steps = {step: taken.sha256 for step, taken in recorded(ledger, year).items()}
+            adjusted = list(open_of_year(ledger, year)[2])
+            stands = {"sha256": clearing_sha(ledger, year), "adjusted": adjusted, "steps": steps}
             rows = [[*key, fen] for key, fen in sorted(cleared.items())]
             held = [[*key, fen] for key, fen in sorted((kept or {}).items())]
             run_id = hashlib.sha256(json.dumps([year, rows, held, stands]).encode()).hexdigest()[:12]

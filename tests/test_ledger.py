@@ -28,6 +28,7 @@ from pipeline.ledger_laws import prove_laws
 from tests.region_pack_slips_dip import put
 
 DUE = {("H1", "310"): 1000_00, ("H3", "390"): 2000_00}
+CLEARING = "\nclearing: [{from: 2025-01-01, source: 测试取值, value: fixed, without_assessment: one}]\n"
 MORE = {("H1", "310"): 1100_00, ("H3", "390"): 1950_00}  # +100.00 and −50.00
 
 
@@ -78,7 +79,7 @@ def test_opened_again_it_is_the_same_file(office: Office) -> None:
 
 FILLED = (
     "run", "run_input", "run_scheme", "hospital_result", "publication", "payment", "adjustment",
-    "adjustment_paid", "period_state", "decision", "ledger_schema", "alliance_result",
+    "adjustment_paid", "period_state", "decision", "ledger_schema", "alliance_result", "year_step", "year_fixed",
 )  # fmt: skip
 
 
@@ -96,6 +97,10 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Office:
         con.execute(sa.insert(tables.alliance_result).values(
             run_id=run_id, alliance_id="A1", insurance_type="310", kept_fen=1
         ))  # fmt: skip
+        con.execute(sa.insert(tables.year_step).values(
+            region=NAME, year="2025", step="x", sha256="0", said_by="x", said_at="x", note=""
+        ))  # fmt: skip
+        con.execute(sa.insert(tables.year_fixed).values(step_id=1, name="x", value="x"))
         con.execute(sa.insert(tables.decision).values(
             region=NAME, case_id="c", decision="rejected", rank=1, reviewer="x", decided_on="2025-02-01", reason="x",
             document="x", file_sha256="0", imported_by="x", imported_at="x",
@@ -666,6 +671,7 @@ def test_a_published_run_may_not_be_removed(published: Office) -> None:
 def three(tmp_path_factory: pytest.TempPathFactory) -> Office:
     """January carries −300 of H1, February takes it up, January is computed again, March pays the difference."""
     office = Office(tmp_path_factory.mktemp("three"))
+    office.edit(lambda text: text + CLEARING)
     office.publish(office.stub("2025-01", {("H1", "310"): -300_00, ("H3", "390"): 2000_00}))
     office.publish(office.stub("2025-02", DUE))
     office.publish(office.stub("2025-01", {("H1", "310"): -250_00, ("H3", "390"): 1900_00}))
@@ -680,6 +686,7 @@ def cleared(three: Office, tmp_path_factory: pytest.TempPathFactory) -> Office:
     office = three.copy(tmp_path_factory.mktemp("cleared"))
     for number in range(4, 13):
         office.publish(office.stub(f"2025-{number:02}", {}))
+    office.prepare_year("2025")
     office.publish(
         office.stub_year("2025", {("H1", "310"): 500_00}, {("A1", "310"): 80_00, ("A2", "390"): -30_00})
     )

@@ -454,6 +454,7 @@ def test_twelve_months_and_their_clearing_stand_the_proof(office: Office) -> Non
     assert (
         again.difference_fen == -434_89
     )  # one case of H1, as in test_a_case_dropped_from_a_rerun_may_be_paid_later
+    office.prepare_year("2025")
     said = in_process("clear", office.pack, "--year", "2025", "--by", "甲", "--out", office.out)
     assert said.code == 0, said
     run_id = (office.home / "2025" / "current").read_text().strip()
