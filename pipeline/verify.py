@@ -18,6 +18,7 @@ from pipeline.ledger_laws import prove_laws
 from pipeline.publication_files import DIFFERENCES, PAYMENTS
 from pipeline.runfolder import MANIFEST, prove_finished
 from pipeline.standing import publications, results, runs
+from pipeline.year_steps import prove_steps
 
 KEYS = ("hospital_id", "insurance_type")
 PUBLISHED_FILES = (
@@ -55,6 +56,7 @@ def verify_region(region: str, out: Path, ledger_url: str | None = None) -> dict
                 mine = table.c.publication_id == row["publication_id"]
                 _compare(ledger.rows(sa.select(table).where(mine)), written, folder)
         _no_strangers(home, published)
+        prove_steps(ledger)
         return {
             "runs": proved, "publications": len(published), "files": files, "laws": prove_laws(ledger.region, ledger.rows)
         }  # fmt: skip

@@ -143,6 +143,8 @@ def _keys(name: str, entry: Dated) -> dict[str, str]:
 
 
 def _told(value: Any) -> str:
+    if value is None:
+        return "空"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from pipeline import ledger_tables as tables
 from pipeline.clear_ground import stop_unless_year
-from pipeline.errors import UsageMistake
+from pipeline.errors import AuditBroken, UsageMistake
 from pipeline.identity import code_version
 from pipeline.ledger import Ledger, insert, now, open_ledger, stamp
 from pipeline.region import Region
@@ -54,6 +54,23 @@ def recorded(ledger: Ledger, year: str) -> dict[str, Taken]:
             {one["name"]: one["value"] for one in fixed},
         )  # fmt: skip
     return found
+
+
+def prove_steps(ledger: Ledger) -> int:
+    """Every step's hash against what it fixed; how many. Raises AuditBroken where rows were altered past the program."""
+    table, things = tables.year_step, tables.year_fixed
+    fixed: dict[int, dict[str, str]] = {}
+    for row in ledger.rows(sa.select(things)):
+        fixed.setdefault(row["step_id"], {})[row["name"]] = row["value"]
+    steps = ledger.rows(sa.select(table).where(table.c.region == ledger.region).order_by(table.c.id))
+    for row in steps:
+        found = sha_of(fixed.get(row["id"], {}))
+        if found != row["sha256"]:
+            raise AuditBroken(
+                f"账本被改动：{row['year']} 年“{row['step']}”（第 {row['id']} 号）定下的内容应为 sha256 "
+                f"{row['sha256'][:12]}…，实为 {found[:12]}…；请从备份恢复账本"
+            )
+    return len(steps)
 
 
 def fixes(ledger: Ledger, region: Region, year: str, out: Path, step: str) -> dict[str, str]:
