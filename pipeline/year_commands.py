@@ -12,9 +12,7 @@ from pipeline.ledger import Ledger
 from pipeline.ledger_commands import reading
 from pipeline.region import Region, load_region
 from pipeline.standing import publications, runs
-from pipeline.year_steps import STEPS, fixes, gap, recorded
-
-COMPUTED, PAID = "金额核算", "审定拨付"
+from pipeline.year_steps import CLEAR, PAY, STEPS, fixes, gap, recorded
 
 
 def step_called(word: str) -> str:
@@ -53,23 +51,23 @@ def _ending(ledger: Ledger, year: str) -> list[dict[str, Any]]:
     """The run that was computed last, its recheck, and the year's current publication."""
     computed = [row for row in runs(ledger) if row["kind"] == "clear" and row["period"] == year]
     if not computed:
-        return [_line(COMPUTED, open="还没有清算"), _line(PAID, open="还没有发布")]
+        return [_line(CLEAR, open="还没有清算"), _line(PAY, open="还没有发布")]
     run = computed[-1]
-    first = _line(COMPUTED, run["computed_by"], run["finished_at"], f"批次 {run['run_id']}")
+    first = _line(CLEAR, run["computed_by"], run["finished_at"], f"批次 {run['run_id']}")
     published = [row for row in publications(ledger) if row["kind"] == "clear" and row["period"] == year]
     if published:
         row = published[-1]
         since = None if row["run_id"] == run["run_id"] else f"批次 {run['run_id']} 还没有发布"
         note = f"第 {row['version']} 版，批次 {row['run_id']}"
-        return [first, _line(PAID, row["approved_by"], row["published_at"], note, since)]
+        return [first, _line(PAY, row["approved_by"], row["published_at"], note, since)]
     rechecked = [row for row in states.steps(ledger, run["run_id"]) if row["state"] == states.RECHECKED]
     if rechecked:
         last = rechecked[-1]
         return [
             first,
-            _line(PAID, last["said_by"], last["said_at"], f"复核 {last['note']}".rstrip(), "还没有发布"),
+            _line(PAY, last["said_by"], last["said_at"], f"复核 {last['note']}".rstrip(), "还没有发布"),
         ]
-    return [first, _line(PAID, open="还没有复核")]
+    return [first, _line(PAY, open="还没有复核")]
 
 
 def _line(

@@ -23,6 +23,7 @@ from pipeline.year_ground import assessment_of, data_of, plan_of, sha_of
 
 PLAN, DATA, ASSESSMENT = "方案制定", "数据准备", "综合考核"
 STEPS = {"plan": PLAN, "data": DATA, "assessment": ASSESSMENT}  # as the command line calls them, in order
+CLEAR, PAY = "金额核算", "审定拨付"  # what follows the steps
 SHOWN = 3  # changes in a sentence
 LONGEST = 40  # of a value in a sentence
 
@@ -85,8 +86,8 @@ def gap(held: Mapping[str, Taken], step: str, current: Mapping[str, str]) -> str
     taken = held.get(step)
     if taken is None:
         return f"还没有“{step}”"
-    later = [one for one in STEPS.values() if one in held and held[one].number > taken.number]
-    before = [one for one in later if list(STEPS.values()).index(one) < list(STEPS.values()).index(step)]
+    order = list(STEPS.values())
+    before = [one for one in order[: order.index(step)] if one in held and held[one].number > taken.number]
     if before:
         return f"“{before[0]}”是在“{step}”之后定的，“{step}”要在它之后重新确认"
     if sha_of(current) == taken.sha256:
@@ -100,23 +101,22 @@ def gap(held: Mapping[str, Taken], step: str, current: Mapping[str, str]) -> str
 
 
 def stop_unless_fixed(
-    ledger: Ledger, region: Region, year: str, out: Path, until: str = ""
+    ledger: Ledger, region: Region, year: str, out: Path, act: str = CLEAR
 ) -> dict[str, str]:
-    """The hashes of the steps of a year by step; all of them must stand, or those before `until`.
+    """The hashes of the steps of a year by step; all of them must stand, or those before the step that `act` is.
 
     Raises UsageMistake naming the first that is missing, out of order, or fixed something that has changed since.
     """
     held = recorded(ledger, year)
     proved = {}
     for word, step in STEPS.items():
-        if step == until:
+        if step == act:
             break
         why = gap(held, step, fixes(ledger, region, year, out, step) if step in held else {})
         if why is not None:
-            what = f"不能做“{until}”" if until else "不能清算"
-            trial = "" if until else "；只想看看结果就加 --trial 试算"
+            trial = "；只想看看结果就加 --trial 试算" if act == CLEAR else ""
             raise UsageMistake(
-                f"{year} 年{what}：{why}；请先 `drgdip year {ledger.region} --year {year} --step {word} --by 姓名`{trial}"
+                f"{year} 年不能做“{act}”：{why}；请先 `drgdip year {ledger.region} --year {year} --step {word} --by 姓名`{trial}"
             )
         proved[step] = held[step].sha256
     return proved
@@ -126,7 +126,7 @@ def stop_unless_of_steps(
     ledger: Ledger, region: Region, year: str, out: Path, steps: Mapping[str, str] | None
 ) -> None:
     """Before a clearing is published: the steps stand, and are those it was computed by. Raises UsageMistake."""
-    if stop_unless_fixed(ledger, region, year, out) != steps:
+    if stop_unless_fixed(ledger, region, year, out, PAY) != steps:
         raise UsageMistake(
             f"这个批次不是按现在定下的方案、数据、考核算的；请重新 `drgdip clear {ledger.region} --year {year}` 再发布"
         )
@@ -155,7 +155,7 @@ def take_step(
         open_ledger(out / name, name, code_version(), ledger_url) as ledger,
         ledger.occupied(),
     ):
-        stop_unless_fixed(ledger, region, year, out, until=step)
+        stop_unless_fixed(ledger, region, year, out, step)
         fixed = fixes(ledger, region, year, out, step)
         held = recorded(ledger, year)
         if gap(held, step, fixed) is None:

@@ -131,7 +131,11 @@ def test_a_year_is_not_cleared_while_a_step_is_missing(taken: int, months: Offic
     take(months, *list(STEPS.values())[:taken])
     code, said = clear(months)
     word, step = list(STEPS.items())[taken]
-    assert code == 2 and f"2025 年不能清算：还没有“{step}”" in said and f"--step {word} --by 姓名" in said
+    assert (
+        code == 2
+        and f"2025 年不能做“金额核算”：还没有“{step}”" in said
+        and f"--step {word} --by 姓名" in said
+    )
     assert "--trial" in said
 
 
@@ -345,7 +349,7 @@ def test_a_clearing_computed_before_another_plan_is_not_published(fixed: Office)
 def test_a_clearing_of_before_the_steps_is_not_published(months: Office) -> None:
     """As an older program left it: computed, never published."""
     old = months.stub_year(YEAR, {("H1", "310"): 500_00})
-    with pytest.raises(UsageMistake, match="还没有“方案制定”"):
+    with pytest.raises(UsageMistake, match="不能做“审定拨付”：还没有“方案制定”"):
         months.publish(old)
     take(months, *STEPS.values())
     with pytest.raises(UsageMistake, match="不是按现在定下的方案"):
