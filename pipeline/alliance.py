@@ -89,7 +89,7 @@ def clear_alliances(con: duckdb.DuckDBPyConnection, region: Region, year: int, f
     if not _any(con, "alliance_months"):
         return []
     present = {row["alliance_id"] for row in rows(con, "SELECT DISTINCT alliance_id FROM alliance_months")}
-    overspend = _overspend_share(region, year, present)
+    overspend = overspend_share(region, year, present)
     _register_pack(con, region, year)
     held = [one for one in region.alliance_tables.amounts if one.month.startswith(f"{year}-")]
     con.register("alliance_amounts", _amounts(held))
@@ -167,8 +167,11 @@ def _stop_without_budget(con: duckdb.DuckDBPyConnection, region: Region, package
             )
 
 
-def _overspend_share(region: Region, year: int, present: set[str]) -> int:
-    """In ten-thousandths. Raises ConfigurationError where a packaged alliance lacks what its year ends by."""
+def overspend_share(region: Region, year: int, present: set[str]) -> int:
+    """The part of an overspend that alliances bear, in ten-thousandths; `present`: the alliances of the year.
+
+    Raises ConfigurationError where a packaged alliance lacks what its year ends by.
+    """
     packaged = sorted(
         {one.alliance_id for one in region.alliance_tables.packages if one.year == year} & present
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,21 +23,21 @@ from pipeline.alliance_workbook import AllianceYear, write_year_books
 from pipeline.budgets import Budget
 from pipeline.clear import assessments_of, clear_year, clearing_on
 from pipeline.clear_files import write_clearing
-from pipeline.errors import ConfigurationError, UsageMistake
+from pipeline.clear_ground import NO_TRIAL, Trial, budgets_of_year, months_of_year, stop_unless_year
 from pipeline.finish import Tick
 from pipeline.identity import Identity, code_version
 from pipeline.ledger import Ledger, now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.query import engine, parquet_view, rows
-from pipeline.region import Region, budget_of
+from pipeline.region import Region, amounts_of_year
 from pipeline.region_check import stop_on_draft
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.settle import hospitals_on
-from pipeline.standing import Published, clearing_sha, current_publications, open_of_year, run_folder
+from pipeline.standing import Published, clearing_sha, open_of_year, run_folder
 from pipeline.write import appearing
+from pipeline.year_steps import stop_unless_fixed
 
-MONTHS = 12
 # What the months paid: of hospital_payment, with the month.
 PAID = (
     "hospital_id", "insurance_type", "period", "fund_fen", "prepay_fen", "audit_deduction_fen", "settled_fen",
@@ -59,25 +58,12 @@ class Cleared:
     trial: bool
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What a trial clears otherwise than the pack says; both empty for the clearing itself."""
-
-    entry: ClearingEntry | None = None
-    budgets_fen: Mapping[str, int] | None = None
-
-    @property
-    def is_one(self) -> bool:
-        return self.entry is not None or self.budgets_fen is not None
-
-
 def run_clearing(
-    region: Region, year: str, out: Path, computed_by: str | None = None, trial: Trial = Trial(),
+    region: Region, year: str, out: Path, computed_by: str | None = None, trial: Trial = NO_TRIAL,
     memory_limit: str = "3GiB", tick: Tick = lambda stage, done, total: None, ledger_url: str | None = None,
 ) -> Cleared:  # fmt: skip
-    """Clear a year of a region. Raises UsageMistake where months are missing, and the errors of the stage."""
-    if not re.fullmatch(r"[12][0-9]{3}", year):
-        raise UsageMistake(f"年度写法不对：`{year[:20]}`；应为四位数，如 --year 2025")
+    """Clear a year of a region. Raises UsageMistake where months or steps are missing, and the errors of the stage."""
+    stop_unless_year(year)
     stop_on_draft(region)
     entry = trial.entry or clearing_on(region, int(year))
     name = region.pack.name
@@ -87,9 +73,10 @@ def run_clearing(
         ledger.occupied(),
     ):
         started = now()
-        months = _months(ledger, year, trial)
-        budgets = _budgets(region, entry, int(year), trial)
-        identity, described = _identity(ledger, region, year, months, entry, budgets)
+        months = months_of_year(ledger, year, some=trial.is_one)
+        budgets = budgets_of_year(region, entry, int(year), trial.budgets_fen)
+        steps = {} if trial.is_one else stop_unless_fixed(ledger, region, year, out)
+        identity, described = _identity(ledger, region, year, months, entry, budgets, steps)
         home = out / name / ("trial" if trial.is_one else year)
         folder = home / identity.run
         fresh = not finished(folder)
@@ -107,54 +94,22 @@ def run_clearing(
     return Cleared(folder, identity.run, manifest, fresh, trial.is_one)
 
 
-def _months(ledger: Ledger, year: str, trial: Trial) -> list[Published]:
-    """The current publications of the year's months; all of them must be there, but for a trial."""
-    found = [one for one in current_publications(ledger) if one.period.startswith(f"{year}-")]
-    missing = sorted(
-        {f"{year}-{month:02d}" for month in range(1, MONTHS + 1)} - {one.period for one in found}
-    )
-    if not found or (missing and not trial.is_one):
-        raise UsageMistake(
-            f"{year} 年还有 {len(missing)} 个月没有发布：{'、'.join(missing)}；清算须十二个月都已发布，"
-            "请先发布这些月份，或用 --budget、--clearing 试算"
-        )
-    return found
-
-
-def _budgets(region: Region, entry: ClearingEntry, year: int, trial: Trial) -> list[Budget]:
-    """The budget of every insurance type that the year is cleared by; a floating value cannot do without."""
-    given = trial.budgets_fen or {}
-    strange = sorted(given.keys() - region.pack.insurance_types.keys())
-    if strange:
-        raise UsageMistake(f"险种 `{strange[0][:20]}` 不在地区参数中；请核对 --budget")
-    found = []
-    for insurance_type in region.pack.insurance_types:
-        held = budget_of(region, insurance_type, year)
-        if insurance_type in given:
-            found.append(Budget(insurance_type, year, given[insurance_type], 0, "试算", "试算"))
-        elif held is not None:
-            found.append(held)
-        elif entry.value != "fixed":
-            raise ConfigurationError(
-                f"没有 {year} 年险种 {insurance_type} 的年度预算：{region.folder / 'budgets.csv'}；浮动清算须有预算，请补上"
-            )
-    return found
-
-
 def _identity(
     ledger: Ledger, region: Region, year: str, months: Sequence[Published], entry: ClearingEntry,
-    budgets: Sequence[Budget],
+    budgets: Sequence[Budget], steps: Mapping[str, str],
 ) -> tuple[Identity, dict[str, Any]]:  # fmt: skip
-    """A clearing is named by the months as published, what is still open of them, pack, code, entry and budgets."""
+    """A clearing is named by the months as published, what is still open of them, pack, code, entry, budgets, steps."""
     _, _, adjusted = open_of_year(ledger, year)
     stands = clearing_sha(ledger, year)
     parts = [
         stands, region.sha256, code_version(), entry.model_dump_json(), [str(budget) for budget in budgets],
+        dict(steps),
     ]  # fmt: skip
     run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
     standing = {
         "sha256": stands,
         "published": {one.period: one.run_id for one in months}, "adjusted": list(adjusted), "held_from": None,
+        "steps": dict(steps),
     }  # fmt: skip
     inputs = tuple((f"{one.period}/{one.run_id}", one.manifest_sha256) for one in months)
     return Identity(run, year, inputs, (), region.sha256, code_version()), standing
@@ -252,7 +207,7 @@ class _Clearing:
             key = (one.hospital_id, one.insurance_type)
             cash[key] = cash.get(key, 0) - one.amount_fen
         con.register("year_cash", _keyed([(*key, fen) for key, fen in sorted(cash.items())], "cash_fen"))
-        amounts = [one for one in self.region.period_amounts if one.month.startswith(f"{self.year}-")]
+        amounts = amounts_of_year(self.region, self.year)
         lent = [
             {"hospital_id": one.hospital_id, "insurance_type": one.insurance_type,
              "advanced_fen": one.amount_fen if one.kind == ADVANCED else 0,

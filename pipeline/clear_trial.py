@@ -7,17 +7,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.clear_run import Trial
+from pipeline.clear_ground import Trial
 from pipeline.errors import ConfigurationError, UsageMistake
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.region import first_mistake, read_yaml
 from pipeline.solve import yuan_of
 
 
-def trial_of(budgets: Sequence[str], clearing: Path | None) -> Trial:
+def trial_of(budgets: Sequence[str], clearing: Path | None, wanted: bool = False) -> Trial:
     """The trial that the command line asks for; one without changes is the clearing itself.
 
-    `budgets`: `310=170000000`; `clearing`: a file with one entry of the key `clearing`, its date and source included.
+    `budgets`: `310=170000000`; `clearing`: a file with one entry of the key `clearing`, its date and source included;
+    `wanted`: a trial by the pack as it stands.
     Raises UsageMistake, ConfigurationError for what cannot be read.
     """
     funds: dict[str, int] = {}
@@ -35,4 +36,4 @@ def trial_of(budgets: Sequence[str], clearing: Path | None) -> Trial:
             raise ConfigurationError(
                 f"清算办法有误：{clearing}，{first_mistake(error)}；写法见 docs/region.md 的 clearing"
             ) from error
-    return Trial(entry, funds or None)
+    return Trial(entry, funds or None, wanted)

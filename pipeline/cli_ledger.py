@@ -1,4 +1,4 @@
-"""Commands about what was computed and published: confirm, recheck, publish, runs, show, diff, nightly, verify."""
+"""Commands about what was computed and published: confirm, recheck, publish, year, clear, rerun, runs, show …"""
 
 from __future__ import annotations
 
@@ -75,6 +75,37 @@ def publish(
         typer.echo("\n".join(publication_summary(done)))
 
 
+def year(
+    region: RegionName,
+    of: Annotated[str, typer.Option("--year", help="清算年度，如 2025。")],
+    step: Annotated[
+        str | None,
+        typer.Option(
+            "--step", help="记一步：plan 方案制定，data 数据准备，assessment 综合考核；不给则只看。"
+        ),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="谁定的：姓名。")] = "",
+    note: Annotated[str, typer.Option("--note", help="说明，如文号。")] = "",
+    out: Out = Path("out"),
+    ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """年度清算走到哪一步：方案制定、数据准备、综合考核、金额核算、审定拨付；--step 记前三步，定下当时的内容。"""
+    from dataclasses import asdict
+
+    from pipeline.region import load_region
+    from pipeline.summary import year_lines, year_step_line
+    from pipeline.year_commands import step_called, year_states
+    from pipeline.year_steps import take_step
+
+    if step is None:
+        found = year_states(region, of, out, ledger_url)
+        print_json(found) if as_json else typer.echo("\n".join(year_lines(of, found)))
+        return
+    taken = take_step(load_region(region), of, step_called(step), out, by, note, ledger_url)
+    print_json(asdict(taken)) if as_json else typer.echo(year_step_line(of, asdict(taken)))
+
+
 def clear(
     region: RegionName,
     year: Annotated[str, typer.Option("--year", help="清算年度，如 2025。")],
@@ -86,12 +117,15 @@ def clear(
     clearing: Annotated[
         Path | None, typer.Option("--clearing", help="试算：另一份清算办法（YAML，写法同 clearing 的一项）。")
     ] = None,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="试算：只看结果，不要求方案、数据、考核已定，不记账。")
+    ] = False,
     out: Out = Path("out"),
     memory: Annotated[str, typer.Option("--memory", help="计算引擎的内存上限。")] = "3GiB",
     ledger_url: LedgerUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """年度清算：由十二个月的发布算出各医院全年应得与清算额；给了 --budget、--clearing 只是试算。"""
+    """年度清算：按定下的方案、数据、考核算出各医院全年应得与清算额；--trial、--budget、--clearing 只是试算。"""
     from pipeline.clear_run import run_clearing
     from pipeline.clear_trial import trial_of
     from pipeline.progress import stages
@@ -99,9 +133,9 @@ def clear(
     from pipeline.summary import clearing_summary
 
     pack = load_region(region)
-    trial = trial_of(budgets or [], clearing)
+    changed = trial_of(budgets or [], clearing, trial)
     with stages(quiet=as_json) as tick:
-        done = run_clearing(pack, year, out, by, trial, memory, tick, ledger_url)
+        done = run_clearing(pack, year, out, by, changed, memory, tick, ledger_url)
     if as_json:
         print_json({"folder": str(done.folder), "fresh": done.fresh, "trial": done.trial, **done.manifest})
     else:
@@ -239,5 +273,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Put the commands at the top level."""
-    for command in (confirm, recheck, publish, clear, rerun, runs, show, diff, nightly, verify):
+    for command in (confirm, recheck, publish, year, clear, rerun, runs, show, diff, nightly, verify):
         app.command()(command)

@@ -64,10 +64,13 @@ def store(ledger: Ledger, decisions: Sequence[Decision], file_sha256: str, impor
     return True
 
 
-def load_decisions(ledger: Ledger) -> tuple[Decision, ...]:
-    """The decision that counts of every case, by case_id."""
+def load_decisions(ledger: Ledger, until: str | None = None) -> tuple[Decision, ...]:
+    """The decision that counts of every case, by case_id; `until`: as it was at that moment of the ledger."""
     table = tables.decision
-    rows = ledger.rows(sa.select(table).where(table.c.region == ledger.region).order_by(table.c.id))
+    mine = table.c.region == ledger.region
+    if until is not None:
+        mine &= table.c.imported_at <= until
+    rows = ledger.rows(sa.select(table).where(mine).order_by(table.c.id))
     held = {
         row["case_id"]: Decision(
             row["case_id"], row["decision"], row["standard_fen"], row["rank"], row["reviewer"],
@@ -76,6 +79,12 @@ def load_decisions(ledger: Ledger) -> tuple[Decision, ...]:
         for row in rows
     }  # fmt: skip
     return tuple(held[case_id] for case_id in sorted(held))
+
+
+def decided_since(ledger: Ledger, moment: str) -> list[str]:
+    """Cases whose decision is another now than at that moment: a run finished then does not know it."""
+    before = {one.case_id: one for one in load_decisions(ledger, moment)}
+    return [one.case_id for one in load_decisions(ledger) if before.get(one.case_id) != one]
 
 
 def _row(one: Decision) -> dict[str, Any]:

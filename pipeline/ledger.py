@@ -214,8 +214,8 @@ def _prove_file(path: Path) -> None:
         return
     header = b"SQLite format 3\0"
     with path.open("rb") as file:
-        start = file.read(len(header))
-    if start != header:
+        start = file.read(len(header) + 2)  # and the size of a page, 1 for 65536
+    if not start.startswith(header):
         raise InputError(
             f"账本文件被截断或损坏：{path}（{path.stat().st_size} 字节）；请从备份恢复，不要删除它重来"
         )
@@ -227,6 +227,10 @@ def _prove_file(path: Path) -> None:
         found = str(error.orig)
     finally:
         engine.dispose()
+    # Of a page cut short SQLite reads zeros: where the page was nearly empty, nothing seems to be missing.
+    page, size = int.from_bytes(start[16:18], "big"), path.stat().st_size
+    if found == "ok" and size % max(page, 512):
+        found = f"{size} 字节，不是整页"
     if found != "ok":
         raise InputError(f"账本文件被截断或损坏：{path}（{found}）；请从备份恢复，不要删除它重来")
 
@@ -255,14 +259,37 @@ def _failures(place: str) -> Iterator[None]:
 
 
 def _first(con: Connection) -> None:
-    """All tables as they stand today, and the triggers that keep them append-only."""
-    tables.metadata.create_all(con)
+    """The tables of the first version, and on a server what their triggers call."""
     if con.dialect.name != "sqlite":
         con.execute(sa.text(
             "CREATE OR REPLACE FUNCTION drgdip_append_only() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'append-only'; END $$"
         ))  # fmt: skip
-    for table in tables.metadata.tables.values():
+    _add_tables(con, 1)
+
+
+def _second(con: Connection) -> None:
+    """What alliances keep or bear; of clearings published before, it is what was paid to no hospital."""
+    _add_tables(con, 2)
+    con.execute(sa.text(
+        "INSERT INTO alliance_result (run_id, alliance_id, insurance_type, kept_fen) "
+        "SELECT p.run_id, m.hospital_id, m.insurance_type, sum(m.amount_fen) FROM publication p "
+        "JOIN publication q ON q.region = p.region AND q.period = p.period AND q.version <= p.version "
+        "JOIN payment m ON m.publication_id = q.publication_id "
+        "WHERE p.kind = 'clear' AND p.version = (SELECT max(x.version) FROM publication x WHERE x.run_id = p.run_id) "
+        "AND NOT EXISTS (SELECT 1 FROM hospital_result h JOIN run r ON r.run_id = h.run_id WHERE r.kind = 'clear' "
+        "AND r.region = p.region AND r.period = p.period AND h.hospital_id = m.hospital_id) "
+        "GROUP BY p.run_id, m.hospital_id, m.insurance_type HAVING sum(m.amount_fen) <> 0"
+    ))  # fmt: skip
+
+
+def _add_tables(con: Connection, version: int) -> None:
+    """The tables that a version of the schema brought, and the triggers that keep them append-only."""
+    brought = [
+        table for table in tables.metadata.tables.values() if table.info.get(tables.SINCE, 1) == version
+    ]
+    tables.metadata.create_all(con, brought)
+    for table in brought:
         for act, when in (_refused_by_file if con.dialect.name == "sqlite" else _refused_by_server)(table):
             con.execute(
                 sa.text(f'CREATE TRIGGER "{table.name}_{act.lower()}" BEFORE {act} ON "{table.name}" {when}')
@@ -288,4 +315,4 @@ def _refused_by_file(table: sa.Table) -> Iterator[tuple[str, str]]:
 
 
 # One step per version of the schema; a step is never changed once a ledger has taken it.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _first}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _first, 2: _second}

@@ -62,6 +62,8 @@ def enter_run(
         insert(
             con, tables.hospital_result, [{"run_id": run_id, **row} for row in payment.iter_rows(named=True)]
         )
+        kept = alliances_of(folder)
+        insert(con, tables.alliance_result, [{"run_id": run_id, **row} for row in kept.iter_rows(named=True)])
 
 
 def _account() -> str:
@@ -76,6 +78,18 @@ def results_of(kind: str, folder: Path) -> pl.DataFrame:
     """What the files of a run say each hospital is owed: hospital_id, insurance_type and RESULTS."""
     frame = pl.read_parquet(folder / "hospital_payment.parquet") if kind == "month" else _year(folder)
     return frame.select("hospital_id", "insurance_type", *RESULTS)
+
+
+def alliances_of(folder: Path) -> pl.DataFrame:
+    """alliance_id, insurance_type, kept_fen of a clearing's files: kept of a surplus less borne of an overspend, not 0."""
+    path = folder / "alliance_clearing.parquet"
+    if not path.is_file():
+        return pl.DataFrame(
+            schema={"alliance_id": pl.String, "insurance_type": pl.String, "kept_fen": pl.Int64}
+        )
+    kept = pl.col("retained_fen").fill_null(0) - pl.col("borne_fen").fill_null(0)
+    frame = pl.read_parquet(path).select("alliance_id", "insurance_type", kept.alias("kept_fen"))
+    return frame.filter(pl.col("kept_fen") != 0)
 
 
 def _year(folder: Path) -> pl.DataFrame:

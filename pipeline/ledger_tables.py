@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-VERSION = 1  # of the schema; see `migrations` in ledger.py
+VERSION = 2  # of the schema; see `MIGRATIONS` in ledger.py
+SINCE = "since"  # in a table's info: the version of the schema that brought it; 1 where nothing is said
 metadata = MetaData()
 
 
@@ -60,6 +61,12 @@ hospital_result = Table(
     _count("carried_in_fen"), _count("adjustment_in_fen"), _count("payable_fen"), _count("carried_fen"),
 )  # fmt: skip
 
+# What an alliance (医共体) keeps of its package's surplus less what it bears of an overspend, by a year's clearing.
+alliance_result = Table(
+    "alliance_result", metadata, _key("run_id"), _key("alliance_id"), _key("insurance_type"), _count("kept_fen"),
+    info={SINCE: 2},
+)  # fmt: skip
+
 # One row per act of publishing; the highest version of a period counts.
 publication = Table(
     "publication", metadata, _key("publication_id"), _text("region"), _text("kind"), _text("period"),
@@ -89,6 +96,19 @@ adjustment_paid = Table(
 period_state = Table(
     "period_state", metadata, _serial(), _text("region"), _text("period"), _text("run_id"), _text("state"),
     _text("hospital_id"), _text("said_by"), _text("said_at"), _text("note"),
+)  # fmt: skip
+
+# 方案制定 → 数据准备 → 综合考核 of a year to be cleared; the last row of a step counts. What follows, 金额核算 and
+# 审定拨付, are rows of `run`, `period_state` and `publication`.
+year_step = Table(
+    "year_step", metadata, _serial(), _text("region"), _text("year"), _text("step"), _text("sha256"), _text("said_by"),
+    _text("said_at"), _text("note"), info={SINCE: 2},
+)  # fmt: skip
+
+# What a step fixed, one thing a row; `sha256` of the step is of all of them.
+year_fixed = Table(
+    "year_fixed", metadata, Column("step_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(160), primary_key=True), _text("value"), info={SINCE: 2},
 )  # fmt: skip
 
 # Special case review (特例单议): the later row of a case counts.

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 
 from pipeline import ledger_tables as tables
 from pipeline import states
+from pipeline.decisions import decided_since
 from pipeline.errors import ConfigurationError, InputError, UsageMistake
 from pipeline.identity import code_version, sha256_of
 from pipeline.ledger import PUBLISHED, Ledger, insert, now, open_ledger
@@ -31,6 +32,7 @@ from pipeline.settle import settlement_on
 from pipeline.standing import clearing_sha, current_publications, publications, results, standing
 from pipeline.workdays import due_date, load_calendar
 from pipeline.yardstick import period_days
+from pipeline.year_steps import stop_unless_of_steps
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,16 @@ def publish(
         before = standing_now.get(run["period"])
         if before is not None and before.run_id == run["run_id"]:
             return _published_already(ledger, before.publication_id, out / name)
-        _stop_unless_publishable(ledger, run, out, approved_by)
+        _stop_unless_publishable(region, ledger, run, out, approved_by)
         version = before.version + 1 if before else 1
         return _Act(
             region, ledger, run, version, before.run_id if before else None, out / name, approved_by
         ).do()
 
 
-def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, approved_by: str) -> None:
+def _stop_unless_publishable(
+    region: Region, ledger: Ledger, run: dict[str, Any], out: Path, approved_by: str
+) -> None:
     folder = out / ledger.region / run["folder"]
     manifest = prove_finished(folder)
     if sha256_of(folder / MANIFEST) != run["manifest_sha256"]:
@@ -92,6 +96,8 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
         )
     if is_month:
         _stop_on_later_decisions(ledger, run, folder)
+    else:
+        stop_unless_of_steps(ledger, region, run["period"], out, manifest["standing"].get("steps"))
     year = run["period"][:4]
     if is_month and any(row["kind"] == "clear" and row["period"] == year for row in publications(ledger)):
         raise UsageMistake(
@@ -101,13 +107,7 @@ def _stop_unless_publishable(ledger: Ledger, run: dict[str, Any], out: Path, app
 
 def _stop_on_later_decisions(ledger: Ledger, run: dict[str, Any], folder: Path) -> None:
     """A run does not know the decisions (特例单议) imported after it. Raises UsageMistake where one is about its cases."""
-    table = tables.decision
-    later = ledger.rows(
-        sa.select(table.c.case_id).where(
-            table.c.region == ledger.region, table.c.imported_at > run["finished_at"]
-        )
-    )
-    wanted = [row["case_id"] for row in later]
+    wanted = decided_since(ledger, run["finished_at"])
     cases = pl.scan_parquet(folder / "case_payment.parquet")
     met = cases.filter(pl.col("case_id").is_in(wanted)).select(pl.len()).collect().item() if wanted else 0
     if met:

@@ -54,6 +54,11 @@ class Region:
     sha256: str
 
 
+def amounts_of_year(region: Region, year: str) -> list[PeriodAmount]:
+    """Every period amount of a year's months, in the order of the file."""
+    return [one for one in region.period_amounts if one.month.startswith(f"{year}-")]
+
+
 def config_root() -> Path:
     """The folder of region packs: inside the installed package, or the checkout's."""
     inside = Path(str(package_files("pipeline"))) / "configs"

@@ -69,6 +69,23 @@ def publication_summary(done: Publication) -> list[str]:
     ]
 
 
+def year_lines(year: str, found: list[dict[str, Any]]) -> list[str]:
+    """The states of a year, one line each; what is missing or changed behind it."""
+    lines = [f"{year} 年度清算"]
+    for number, one in enumerate(found, start=1):
+        said = "  ".join(part for part in (one["said_by"], one["said_at"][:19], one["note"]) if part)
+        ends = f"  ——{one['open']}" if one["open"] else ""
+        lines.append(f"{number} {one['state']}  {said}".rstrip() + ends)
+    return lines
+
+
+def year_step_line(year: str, taken: dict[str, Any]) -> str:
+    """What a step fixed, or that it stood already."""
+    if not taken["fresh"]:
+        return f"{year} 年“{taken['step']}”{taken['said_at'][:10]} 已由 {taken['said_by']} 定过，内容没有变，什么也没有做"
+    return f"已记 {year} 年“{taken['step']}”：{taken['said_by']}，定下 {len(taken['fixed'])} 项，散列 {taken['sha256'][:12]}"
+
+
 def clearing_summary(done: Cleared) -> list[str]:
     """Counts and money of a cleared year, and where its files are."""
     totals, manifest = done.manifest["totals"], done.manifest

@@ -27,9 +27,10 @@ from pipeline.ledger_entries import RESULTS, enter_run
 from pipeline.publish import Publication, publish
 from pipeline.region import Region, load_region
 from pipeline.run import Outcome, run_month
-from pipeline.standing import standing
+from pipeline.standing import clearing_sha, open_of_year, standing
 from pipeline.tables import DISCHARGE_SCHEMA
 from pipeline.verify import verify_region
+from pipeline.year_steps import STEPS, recorded, take_step
 from tests.region_pack_slips_dip import Edit, both, put, small_pack
 
 NAME = "small-dip"
@@ -146,10 +147,15 @@ class Office:
         """What a hand with the file could do: the triggers dropped, the rows altered."""
         con = sqlite3.connect(self.file)
         triggers = [name for (name,) in con.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
-        for statement in (*(f'DROP TRIGGER "{name}"' for name in triggers), *statements):
+        for statement in ("BEGIN", *(f'DROP TRIGGER "{name}"' for name in triggers), *statements):
             con.execute(statement)
         con.commit()
         con.close()
+
+    def prepare_year(self, year: str, by: str = "丁") -> None:
+        """方案制定, 数据准备, 综合考核 of a year whose months are published: what its clearing asks for."""
+        for step in STEPS.values():
+            take_step(self.region, year, step, self.out, by, ledger_url=self.ledger_url)
 
     def copy(self, folder: Path) -> Office:
         """The same office elsewhere, its region where it was."""
@@ -181,19 +187,38 @@ class Office:
         by: str = "甲",
         most_owed: int | None = None,
         mark: str = "",
+        cases: Sequence[str] = (),
     ) -> str:
-        """A finished run in which each hospital is due so much, entered in the ledger; its id."""
+        """A finished run in which each hospital is due so much, with these case ids, entered in the ledger; its id."""
         with self.ledger() as ledger:
             stands = standing(ledger, period, self.out)
             rows = balanced(due, stands.carried, stands.adjustments, most_owed)
             described = stands.described()
-            told = json.dumps([period, rows, described, mark], sort_keys=True)
+            told = json.dumps([period, rows, described, mark, *cases], sort_keys=True)
             run_id = hashlib.sha256(told.encode()).hexdigest()[:12]
             folder = self.home / period / run_id
             if not folder.exists():
-                write_stub(folder, run_id, period, rows, described)
+                write_stub(folder, run_id, period, rows, described, cases)
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             enter_run(ledger, "month", manifest, folder, now(), by)
+        return run_id
+
+    def stub_year(
+        self, year: str, cleared: Mapping[Key, int], kept: Mapping[Key, int] | None = None, by: str = "甲"
+    ) -> str:
+        """A finished clearing that owes each hospital so much, and alliances led by H1 what they keep or bear; its id."""
+        with self.ledger() as ledger:
+            steps = {step: taken.sha256 for step, taken in recorded(ledger, year).items()}
+            adjusted = list(open_of_year(ledger, year)[2])
+            stands = {"sha256": clearing_sha(ledger, year), "adjusted": adjusted, "steps": steps}
+            rows = [[*key, fen] for key, fen in sorted(cleared.items())]
+            held = [[*key, fen] for key, fen in sorted((kept or {}).items())]
+            run_id = hashlib.sha256(json.dumps([year, rows, held, stands]).encode()).hexdigest()[:12]
+            folder = self.home / year / run_id
+            if not folder.exists():
+                write_stub_year(folder, run_id, rows, held, stands)
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            enter_run(ledger, "clear", manifest, folder, now(), by)
         return run_id
 
 
@@ -219,24 +244,60 @@ def balanced(
 
 
 def write_stub(
-    folder: Path, run_id: str, period: str, rows: list[dict[str, Any]], described: Mapping[str, Any]
-) -> None:
+    folder: Path, run_id: str, period: str, rows: list[dict[str, Any]], described: Mapping[str, Any],
+    cases: Sequence[str] = (),
+) -> None:  # fmt: skip
     """The files of a run that a later run or a publication reads."""
     (folder / "hospitals").mkdir(parents=True)
     keys = [(name, pa.string()) for name in ("hospital_id", "insurance_type")]
     schema = pa.schema([*keys, *((name, pa.int64()) for name in RESULTS)])
     pq.write_table(pa.Table.from_pylist(rows, schema), folder / "hospital_payment.parquet")
-    for name in ("case_payment", "scored", "held"):
-        empty = pa.table({column: pa.array([], pa.string()) for column in ("case_id", "door")})
-        pq.write_table(empty, folder / f"{name}.parquet")
+    for name, ids in (("case_payment", cases), ("scored", ()), ("held", ())):
+        doors = ["paid"] * len(ids)
+        held = pa.table({"case_id": pa.array(ids, pa.string()), "door": pa.array(doors, pa.string())})
+        pq.write_table(held, folder / f"{name}.parquet")
+    _finish_stub(folder, run_id, period, described, sum(row["payable_fen"] for row in rows))
+
+
+def write_stub_year(
+    folder: Path, run_id: str, rows: list[list[Any]], kept: list[list[Any]], described: Mapping[str, Any]
+) -> None:
+    """The files of a clearing that a publication reads: rows and kept are (id, insurance_type, fen)."""
+    (folder / "hospitals").mkdir(parents=True)
+    zeros = (
+        "cases", "total_fee_fen", "pool_fund_fen", "standard_fen", "settled_fen", "revolving_offset_fen", "deposit_fen",
+        "fund_from_points_fen",
+    )  # fmt: skip
+    names = ("hospital_id", "insurance_type", "clearing_fen", *zeros)
+    told = [dict(zip(names, [*row, *(0 for _ in zeros)], strict=True)) for row in rows]
+    pq.write_table(pa.Table.from_pylist(told), folder / "hospital_clearing.parquet")
+    members = {name: pa.array([], pa.string()) for name in ("hospital_id", "insurance_type", "lead_id")}
+    pq.write_table(
+        pa.table(members | {"clearing_fen": pa.array([], pa.int64())}),
+        folder / "alliance_member_clearing.parquet",
+    )
+    schema = pa.schema([
+        ("alliance_id", pa.string()), ("insurance_type", pa.string()), ("lead_id", pa.string()),
+        ("retained_fen", pa.int64()), ("borne_fen", pa.int64()),
+    ])  # fmt: skip
+    alliances = [
+        {"alliance_id": name, "insurance_type": kind, "lead_id": "H1", "retained_fen": max(fen, 0),
+         "borne_fen": max(-fen, 0)} for name, kind, fen in kept
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(alliances, schema), folder / "alliance_clearing.parquet")
+    _finish_stub(folder, run_id, folder.parent.name, described, sum(row[2] for row in rows))
+
+
+def _finish_stub(
+    folder: Path, run_id: str, period: str, described: Mapping[str, Any], payable_fen: int
+) -> None:
     (folder / "region.xlsx").write_bytes(b"region")
     (folder / "hospitals" / "H1.xlsx").write_bytes(b"hospital")
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     counts = dict.fromkeys(("rows_in", "paid", "refused", "held", "cases", "fund_fen"), 0)
     manifest = {
         "run": run_id, "period": period, "pack_version": "1", "pack_sha256": "0", "code_version": "0", "inputs": [],
-        "schemes": [], "standing": dict(described),
-        "totals": counts | {"payable_fen": sum(row["payable_fen"] for row in rows)},
+        "schemes": [], "standing": dict(described), "totals": counts | {"payable_fen": payable_fen},
         "files": {str(file.relative_to(folder)): sha256_of(file) for file in files},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")

@@ -20,6 +20,7 @@ from ledger_fixtures import NAME, Office
 from pipeline import ledger as ledger_module
 from pipeline import ledger_laws
 from pipeline import ledger_tables as tables
+from pipeline.decisions import Decision, Verdict, store
 from pipeline.errors import AuditBroken, ConfigurationError, InputError, UsageMistake
 from pipeline.identity import code_version
 from pipeline.ledger import open_ledger
@@ -28,6 +29,7 @@ from pipeline.ledger_laws import prove_laws
 from tests.region_pack_slips_dip import put
 
 DUE = {("H1", "310"): 1000_00, ("H3", "390"): 2000_00}
+CLEARING = "\nclearing: [{from: 2025-01-01, source: 测试取值, value: fixed, without_assessment: one}]\n"
 MORE = {("H1", "310"): 1100_00, ("H3", "390"): 1950_00}  # +100.00 and −50.00
 
 
@@ -61,7 +63,8 @@ def test_a_fresh_ledger_has_every_table_and_this_version(office: Office) -> None
         pass
     found = {name for (name,) in office.sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert set(tables.metadata.tables) <= found
-    assert office.sql("SELECT version, code_version FROM ledger_schema") == [(tables.VERSION, code_version())]
+    versions = [(number, code_version()) for number in range(1, tables.VERSION + 1)]
+    assert office.sql("SELECT version, code_version FROM ledger_schema ORDER BY 1") == versions
     assert sorted(path.name for path in office.home.iterdir()) == ["ledger.sqlite"]
     assert office.file.stat().st_mode & 0o077 == 0  # nobody else's business
 
@@ -77,7 +80,7 @@ def test_opened_again_it_is_the_same_file(office: Office) -> None:
 
 FILLED = (
     "run", "run_input", "run_scheme", "hospital_result", "publication", "payment", "adjustment",
-    "adjustment_paid", "period_state", "decision", "ledger_schema",
+    "adjustment_paid", "period_state", "decision", "ledger_schema", "alliance_result", "year_step", "year_fixed",
 )  # fmt: skip
 
 
@@ -92,6 +95,13 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Office:
         run_id = listed_runs(office.pack, office.out, None)[0]["run_id"]
         for table in (tables.run_input, tables.run_scheme):
             con.execute(sa.insert(table).values(run_id=run_id, place=0, name="x", sha256="0"))
+        con.execute(sa.insert(tables.alliance_result).values(
+            run_id=run_id, alliance_id="A1", insurance_type="310", kept_fen=1
+        ))  # fmt: skip
+        con.execute(sa.insert(tables.year_step).values(
+            region=NAME, year="2025", step="x", sha256="0", said_by="x", said_at="x", note=""
+        ))  # fmt: skip
+        con.execute(sa.insert(tables.year_fixed).values(step_id=1, name="x", value="x"))
         con.execute(sa.insert(tables.decision).values(
             region=NAME, case_id="c", decision="rejected", rank=1, reviewer="x", decided_on="2025-02-01", reason="x",
             document="x", file_sha256="0", imported_by="x", imported_at="x",
@@ -164,7 +174,48 @@ def test_an_empty_database_is_brought_up(office: Office) -> None:
     con.close()
     with office.ledger():
         pass
-    assert office.sql("SELECT version FROM ledger_schema") == [(tables.VERSION,)]
+    assert office.sql("SELECT max(version) FROM ledger_schema") == [(tables.VERSION,)]
+
+
+FIRST_TABLES = {
+    "ledger_schema", "run", "run_input", "run_scheme", "hospital_result", "publication", "payment", "adjustment",
+    "adjustment_paid", "period_state", "decision",
+}  # fmt: skip
+OLD_YEAR = """
+INSERT INTO run VALUES ('r1', 'small-dip', 'clear', '2024', '2024/r1', '0', '1', '0', '0', '甲', 'h', 1, 't', 't', 1, 1, 0, 0, 1, 0, 0);
+INSERT INTO run VALUES ('r2', 'small-dip', 'clear', '2024', '2024/r2', '0', '1', '0', '0', '甲', 'h', 1, 't', 't', 1, 1, 0, 0, 1, 0, 0);
+INSERT INTO hospital_result VALUES ('r1', 'H1', '310', 1, 0, 0, 0, 0, 0, 0, 0, 100, 0, 0, 100, 0);
+INSERT INTO hospital_result VALUES ('r1', 'H2', '310', 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 7, 0);
+INSERT INTO hospital_result VALUES ('r2', 'H1', '310', 1, 0, 0, 0, 0, 0, 0, 0, 90, 0, 0, 90, 0);
+INSERT INTO publication VALUES ('v1', 'small-dip', 'clear', '2024', 1, 'r1', 'f', '0', '甲', '乙', '2025-02-01', 'd', 117);
+INSERT INTO publication VALUES ('v2', 'small-dip', 'clear', '2024', 2, 'r2', 'g', '0', '甲', '乙', '2025-03-01', 'd', -19);
+INSERT INTO payment VALUES ('v1', 'H1', '310', 'H1', 100, 'd'), ('v1', 'H2', '310', 'H1', 7, 'd'), ('v1', 'A1', '310', 'H1', 10, 'd'),
+    ('v2', 'H1', '310', 'H1', -10, 'd'), ('v2', 'H2', '310', 'H1', -7, 'd'), ('v2', 'A1', '310', 'H3', -2, 'd');
+"""
+
+
+def test_a_ledger_of_the_first_version_learns_what_its_alliances_keep(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first version paid A1 10, the second took back 2: it keeps 10, then 8. H2, gone since, is no alliance."""
+    with monkeypatch.context() as then:
+        then.setattr(tables, "VERSION", 1)
+        with office.ledger():
+            pass
+    names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    assert {name for (name,) in office.sql(names)} == FIRST_TABLES
+    with sqlite3.connect(office.file) as con:
+        con.executescript(OLD_YEAR)
+    before = office.sql("SELECT * FROM payment ORDER BY 1, 2")
+    with office.ledger() as ledger:
+        prove_laws(NAME, ledger.rows)
+    assert {name for (name,) in office.sql(names)} == set(tables.metadata.tables)
+    assert office.sql("SELECT * FROM alliance_result ORDER BY run_id") == [
+        ("r1", "A1", "310", 10), ("r2", "A1", "310", 8),
+    ]  # fmt: skip
+    assert office.sql("SELECT * FROM payment ORDER BY 1, 2") == before
+    guarded = office.sql("SELECT tbl_name, count(*) FROM sqlite_master WHERE type = 'trigger' GROUP BY 1")
+    assert dict(guarded) == dict.fromkeys(tables.metadata.tables, 3)  # UPDATE, DELETE, INSERT OR REPLACE
 
 
 @pytest.fixture
@@ -451,6 +502,43 @@ def test_a_run_from_before_another_publication_is_stale(office: Office) -> None:
     office.verify()
 
 
+def decide(office: Office, case_id: str, verdict: Verdict = "by_item") -> None:
+    decision = Decision(case_id, verdict, None, 1, "专家组", dt.date(2025, 2, 1), "费用极高", "单议1号")
+    with office.ledger() as ledger:
+        assert store(ledger, [decision], "0", "丙")
+
+
+def test_a_run_older_than_a_decision_about_its_case_is_not_published(office: Office) -> None:
+    """The command says what to do and ends with 2; the run made after the decision is published."""
+    old = office.stub("2025-01", DUE, cases=["a1", "a2"])
+    decide(office, "a2")
+    office.recheck(old)
+    said = in_process("publish", office.pack, old, "--approved-by", "乙", "--out", office.out)
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert f"批次 {old} 算好之后又导入了 1 个涉及它的单议决定" in said.err
+    assert f"请重新 `drgdip run {NAME} --period 2025-01` 再发布" in said.err
+    assert office.sql("SELECT count(*) FROM publication") == [(0,)]
+    office.publish(office.stub("2025-01", MORE, cases=["a1", "a2"]))
+    assert office.sql("SELECT paid_fen FROM publication") == [(3050_00,)]  # 1100 + 1950
+
+
+def test_a_later_decision_about_another_case_hinders_nothing(office: Office) -> None:
+    run_id = office.stub("2025-01", DUE, cases=["a1"])
+    decide(office, "b1")
+    assert office.publish(run_id).fresh
+
+
+def test_a_decision_taken_back_to_what_the_run_knew_hinders_nothing(office: Office) -> None:
+    """Run again by the first decision it is the same run, of the same moment: only what is other now counts."""
+    decide(office, "a1")
+    run_id = office.stub("2025-01", DUE, cases=["a1"])
+    decide(office, "a1", "rejected")
+    with pytest.raises(UsageMistake, match=r"又导入了 1 个"):
+        office.publish(run_id)
+    decide(office, "a1")
+    assert office.publish(run_id, recheck=False).fresh
+
+
 @pytest.mark.parametrize("name", ["hospital_payment.parquet", "manifest.json", "hospitals/H1.xlsx"])
 def test_an_altered_run_is_not_published(name: str, office: Office) -> None:
     run_id = office.stub("2025-01", DUE)
@@ -599,6 +687,7 @@ def test_a_published_run_may_not_be_removed(published: Office) -> None:
 def three(tmp_path_factory: pytest.TempPathFactory) -> Office:
     """January carries −300 of H1, February takes it up, January is computed again, March pays the difference."""
     office = Office(tmp_path_factory.mktemp("three"))
+    office.edit(lambda text: text + CLEARING)
     office.publish(office.stub("2025-01", {("H1", "310"): -300_00, ("H3", "390"): 2000_00}))
     office.publish(office.stub("2025-02", DUE))
     office.publish(office.stub("2025-01", {("H1", "310"): -250_00, ("H3", "390"): 1900_00}))
@@ -606,6 +695,24 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Office:
     office.verify()
     return office
 
+
+@pytest.fixture(scope="module")
+def cleared(three: Office, tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """The same, the rest of the year without cases, and cleared twice: the second version pays what it owes beyond."""
+    office = three.copy(tmp_path_factory.mktemp("cleared"))
+    for number in range(4, 13):
+        office.publish(office.stub(f"2025-{number:02}", {}))
+    office.prepare_year("2025")
+    office.publish(
+        office.stub_year("2025", {("H1", "310"): 500_00}, {("A1", "310"): 80_00, ("A2", "390"): -30_00})
+    )
+    second = office.publish(office.stub_year("2025", {("H1", "310"): 520_00}, {("A1", "310"): 60_00}))
+    assert second.paid_fen == 20_00 - 20_00 + 30_00
+    office.verify()
+    return office
+
+
+CLEARED = ("清算的拨付等于清算结果.*{} 应为 {} 分，实为 {} 分").format
 
 # what was forged → which law, subject and numbers (fen) name it
 FORGED = {
@@ -655,13 +762,32 @@ FORGED = {
          "UPDATE publication SET paid_fen = 1 WHERE version = 2"],
         "2025-01/v2、H1、310 应为 0 分，实为 1 分",
     ),
+    "a clearing's payment and its sum": (
+        ["UPDATE payment SET amount_fen = amount_fen + 3 WHERE publication_id LIKE '%2025/v2' AND hospital_id = 'H1'",
+         "UPDATE publication SET paid_fen = paid_fen + 3 WHERE publication_id LIKE '%2025/v2'"],
+        CLEARED("2025、H1、310", 52000, 52003),  # v1 500.00, v2 20.00
+    ),
+    "what a hospital's clearing is": (
+        ["UPDATE hospital_result SET due_fen = due_fen + 1, payable_fen = payable_fen + 1 WHERE run_id = "
+         "(SELECT run_id FROM publication WHERE publication_id LIKE '%2025/v2')"],
+        CLEARED("2025、H1、310", 52001, 52000),
+    ),
+    "what an alliance keeps": (
+        ["UPDATE alliance_result SET kept_fen = 8000 WHERE kept_fen = 6000"],  # as in the first version
+        CLEARED("2025、A1、310", 8000, 6000),  # v1 80.00, v2 −20.00
+    ),
+    "what an alliance bears": (
+        ["DELETE FROM payment WHERE hospital_id = 'A2' AND amount_fen > 0",
+         "UPDATE publication SET paid_fen = 0 WHERE publication_id LIKE '%2025/v2'"],
+        CLEARED("2025、A2、390", 0, -3000),  # borne in the first version only
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", FORGED)
-def test_a_forged_row_breaks_a_law_with_both_numbers(what: str, three: Office, tmp_path: Path) -> None:
+def test_a_forged_row_breaks_a_law_with_both_numbers(what: str, cleared: Office, tmp_path: Path) -> None:
     statements, said = FORGED[what]
-    office = three.copy(tmp_path)
+    office = cleared.copy(tmp_path)
     office.forge(*statements)
     with office.ledger() as ledger, pytest.raises(AuditBroken) as broken:
         prove_laws(NAME, ledger.rows)
@@ -679,11 +805,13 @@ def test_a_forged_row_breaks_a_law_with_both_numbers(what: str, three: Office, t
     assert in_process("verify", office.pack, "--out", office.out).code == 13
 
 
-def test_every_law_is_broken_by_some_forgery(three: Office, tmp_path: Path) -> None:
+def test_every_law_is_broken_by_some_forgery(cleared: Office, tmp_path: Path) -> None:
     laws = {path.stem for path in (Path(ledger_laws.__file__).parent / "sql" / "ledger").glob("*.sql")}
     broken = set()
     for number, (statements, _) in enumerate(FORGED.values()):
-        office = three.copy(tmp_path / str(number))
+        office = Office(tmp_path / str(number), cleared.pack)  # the file alone: nothing else is asked
+        office.home.mkdir(parents=True)
+        shutil.copy2(cleared.file, office.file)
         office.forge(*statements)
         with office.ledger() as ledger:
             for name in laws - broken:

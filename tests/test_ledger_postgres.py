@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from pipeline import ledger_tables as tables
 from pipeline.errors import InputError, Locked
 from pipeline.ledger import open_ledger
+from pipeline.year_steps import PLAN, take_step
 
 H1 = ("H1", "310")
 
@@ -162,6 +163,16 @@ def test_the_server_refuses_what_is_not_an_addition(statement: str, office: Offi
         with pytest.raises(InputError, match="账本只许追加，不许改动"), ledger.writing() as con:
             con.execute(sa.text(statement))
         assert [row["amount_fen"] for row in ledger.rows(sa.select(tables.payment))] == [100_00]
+
+
+def test_a_step_of_a_year_is_kept_with_what_it_fixed(office: Office) -> None:
+    office.edit(lambda text: text + "\nclearing: [{from: 2025-01-01, source: 测试取值, value: fixed}]\n")
+    first, again = (
+        take_step(office.region, "2025", PLAN, office.out, "丁", ledger_url=office.ledger_url)
+        for _ in range(2)
+    )
+    assert first.fresh and not again.fresh and again.fixed == first.fixed
+    assert again.fixed["预算 310"] == "第 1 版 1000000.00 元"
 
 
 def test_every_table_is_kept_from_change(office: Office) -> None:

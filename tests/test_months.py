@@ -454,6 +454,12 @@ def test_twelve_months_and_their_clearing_stand_the_proof(office: Office) -> Non
     assert (
         again.difference_fen == -434_89
     )  # one case of H1, as in test_a_case_dropped_from_a_rerun_may_be_paid_later
+    assert (
+        in_process("clear", office.pack, "--year", "2025", "--out", office.out).code == 2
+    )  # nothing is fixed yet
+    said = in_process("clear", office.pack, "--year", "2025", "--trial", "--out", office.out)
+    assert said.code == 0 and "试算，不作拨付依据" in said.out and not (office.home / "2025").exists()
+    office.prepare_year("2025")
     said = in_process("clear", office.pack, "--year", "2025", "--by", "甲", "--out", office.out)
     assert said.code == 0, said
     run_id = (office.home / "2025" / "current").read_text().strip()

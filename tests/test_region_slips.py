@@ -105,7 +105,9 @@ def test_messages_are_found_and_read() -> None:
 
 def test_a_number_that_would_lose_digits_stops_the_run() -> None:
     assert scaled(Decimal("-0.1234"), 10_000) == -1234
-    with pytest.raises(ConfigurationError, match=r"0\.12345 的小数位数超出可精确表示的范围；请按公布位数填写"):
+    with pytest.raises(
+        ConfigurationError, match=r"0\.12345 的小数位数超出可精确表示的范围；请按公布位数填写"
+    ):
         scaled(Decimal("0.12345"), 10_000)
 
 

@@ -291,6 +291,7 @@ def test_clearing_killed_at_chosen_points_and_over_and_over(tmp_path: Path) -> N
     for number in range(1, 13):
         month = f"2025-{number:02}"
         start.month(month, [case(f"{month}-{one}", f"{month}-15") for one in range(3)])
+    start.prepare_year("2025")
     words = ["clear", start.pack, "--year", "2025", "--by", "甲", "--out"]
 
     def finish(office: Office) -> Stands:

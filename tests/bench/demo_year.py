@@ -257,6 +257,10 @@ def main() -> None:
         print(f"rerun {one['period']}: {one['recomputed_fen'] - one['published_fen']:+,} fen, "
               f"{one['hospitals_changed']} hospitals, version {one['version']}")  # fmt: skip
     set_budgets(year, {kind: fen // 100 * 98 // 100 for kind, fen in sorted(funds.items())})
+    for step in ("plan", "data", "assessment"):
+        year.say(
+            "year", year.region(), "--year", YEAR, "--step", step, "--by", NAMES[1], "--out", str(year.out)
+        )
     cleared = year.say("clear", year.region(), "--year", YEAR, "--by", NAMES[0], "--out", str(year.out))
     print(f"clear {cleared['run']}: {cleared['totals']}")
     done = year.make_final(cleared["run"])
