@@ -32,7 +32,7 @@ from pipeline.ledger import Ledger, now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.query import engine, parquet_view, rows
-from pipeline.region import Region, budget_of
+from pipeline.region import Region, budget_lines, budgets_of
 from pipeline.region_check import stop_on_draft
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.settle import amounts_of_year, hospitals_on
@@ -123,23 +123,21 @@ def _months(ledger: Ledger, year: str, trial: Trial) -> list[Published]:
 
 
 def _budgets(region: Region, entry: ClearingEntry, year: int, trial: Trial) -> list[Budget]:
-    """The budget of every insurance type that the year is cleared by; a floating value cannot do without."""
-    given = trial.budgets_fen or {}
-    strange = sorted(given.keys() - region.pack.insurance_types.keys())
-    if strange:
-        raise UsageMistake(f"险种 `{strange[0][:20]}` 不在地区参数中；请核对 --budget")
-    found = []
-    for insurance_type in region.pack.insurance_types:
-        held = budget_of(region, insurance_type, year)
-        if insurance_type in given:
-            found.append(Budget(insurance_type, year, given[insurance_type], 0, "试算", "试算"))
-        elif held is not None:
-            found.append(held)
-        elif entry.value != "fixed":
-            raise ConfigurationError(
-                f"没有 {year} 年险种 {insurance_type} 的年度预算：{region.folder / 'budgets.csv'}；浮动清算须有预算，请补上"
-            )
-    return found
+    """The budget of every pool that the year is cleared by; a floating value cannot do without that of the main pool."""
+    held = {one.pool: one for one in budgets_of(region, year)}
+    for text, fund_fen in (trial.budgets_fen or {}).items():
+        insurance_type, _, line = text.partition("/")
+        if insurance_type not in region.pack.insurance_types:
+            raise UsageMistake(f"险种 `{insurance_type[:20]}` 不在地区参数中；请核对 --budget")
+        if line and line not in budget_lines(region, year):
+            raise UsageMistake(f"预算单列 `{line[:20]}` 不在 {year} 年的 scope 中；请核对 --budget")
+        held[insurance_type, line] = Budget(insurance_type, year, fund_fen, 0, "试算", "试算", line)
+    bare = [kind for kind in region.pack.insurance_types if (kind, "") not in held]
+    if bare and entry.value != "fixed":
+        raise ConfigurationError(
+            f"没有 {year} 年险种 {bare[0]} 的年度预算：{region.folder / 'budgets.csv'}；浮动清算须有预算，请补上"
+        )
+    return list(held.values())
 
 
 def _identity(
@@ -272,6 +270,7 @@ class _Clearing:
         con.register("year_audits", _keyed(audits, "audit_fen"))
         con.register("budgets", pa.table({
             "insurance_type": pa.array([one.insurance_type for one in self.budgets], pa.string()),
+            "budget_line": pa.array([one.budget_line for one in self.budgets], pa.string()),
             "fund_fen": pa.array([one.fund_fen for one in self.budgets], pa.int64()),
             "version": pa.array([one.version for one in self.budgets], pa.int32()),
         }))  # fmt: skip
