@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from pipeline.case_csv import write_case_csv
-from pipeline.clear_pools import read_pools
+from pipeline.clear_pools import read_pools, with_classes
 from pipeline.clear_statement import ClearingHeading
 from pipeline.clear_workbook import write_clearing_hospital, write_clearing_region
 from pipeline.pack_clearing import ClearingEntry
@@ -34,13 +34,16 @@ def write_clearing(
     head = ClearingHeading(
         pack.title, year, run, pack.version, dt.datetime(year, 12, 31), entry.value, entry.bands_measure,
         pack.insurance_types, methods[0] if len(methods) == 1 else "", pack.kind, pack.by_points, trial,
+        entry.reclassify == "once",
     )  # fmt: skip
-    hospitals = pl.read_parquet(folder / "hospital_clearing.parquet")
-    insurance = pl.read_parquet(folder / "insurance_clearing.parquet")
+    hospitals = with_classes(folder, pl.read_parquet(folder / "hospital_clearing.parquet"))
+    insurance = with_classes(folder, pl.read_parquet(folder / "insurance_clearing.parquet"))
     months = pl.DataFrame(con.sql("SELECT * FROM year_paid ORDER BY ALL").to_arrow_table())
     pools = read_pools(folder)
     write_clearing_region(folder / "region.xlsx", head, hospitals, insurance, pools)
     headers = CASE_HEADERS if pools is None else CASE_HEADERS | LINE_HEADER
+    if head.once:
+        headers = headers | {"standard_fen": "支付标准（首次清算费率）"}
     place = folder / "hospitals"
     place.mkdir()
     for hospital_id in hospitals["hospital_id"].unique(maintain_order=True):

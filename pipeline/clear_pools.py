@@ -44,6 +44,29 @@ _SUMMED = (
 )
 
 
+def with_classes(folder: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a table of a clearing with `first_value` and `changed_cases`, where its classes were decided anew.
+
+    A table without budget_line shows the main pool's value and counts the cases of all pools.
+    """
+    if not (folder / "reclassification.parquet").is_file():
+        return frame
+    lined = "budget_line" in frame.columns
+    pool = ["insurance_type", *(["budget_line"] if lined else [])]
+    values = pl.read_parquet(folder / "reclassification.parquet")
+    found = values if lined else values.filter(pl.col("budget_line") == "")
+    digits = [twelve_digits(top, low) for top, low in found.select("first_num", "first_den").iter_rows()]
+    shown = found.select(pool).with_columns(pl.Series("first_value", digits, pl.Decimal(38, 12)))
+    counted = [*(["hospital_id"] if "hospital_id" in frame.columns else []), *pool]
+    changed = pl.read_parquet(folder / "reclassified.parquet").group_by(counted).agg(
+        pl.len().cast(pl.Int64).alias("changed_cases")
+    )  # fmt: skip
+    joined = frame.join(shown, on=pool, how="left", maintain_order="left").join(
+        changed, on=counted, how="left", maintain_order="left"
+    )  # fmt: skip
+    return joined.with_columns(pl.col("changed_cases").fill_null(0))
+
+
 @dataclass(frozen=True)
 class Pools:
     """`hospitals`: pool_clearing; `balance`: pool_balance."""
@@ -60,7 +83,8 @@ def read_pools(folder: Path) -> Pools | None:
     if not (folder / "pool_clearing.parquet").is_file():
         return None
     return Pools(
-        pl.read_parquet(folder / "pool_clearing.parquet"), pl.read_parquet(folder / "pool_balance.parquet")
+        with_classes(folder, pl.read_parquet(folder / "pool_clearing.parquet")),
+        with_classes(folder, pl.read_parquet(folder / "pool_balance.parquet")),
     )
 
 
@@ -84,7 +108,7 @@ def own_columns(
         main = {} if one["budget_line"] else {name: row[name] for name in BANDED}
         shown = {**one, **main, "value": values[code, one["budget_line"]]}
         columns.append((pool_title(heading, one), shown))
-    whole = {**row, "value": None, "spent_ratio": None, "band": None, "fund_share": None}
+    whole = {**row, **dict.fromkeys(("value", "first_value", "spent_ratio", "band", "fund_share"))}
     return [*columns, (f"{heading.name_of(code)}小计", whole)]
 
 
@@ -96,7 +120,7 @@ def balance_columns(
     if not any(one["budget_line"] for one in found):
         return [(heading.name_of(code), with_numbers(row))]
     columns = [(pool_title(heading, one), with_numbers(one)) for one in found]
-    whole = {**row, "budget_version": None, **dict.fromkeys(_NUMBERS)}
+    whole = {**row, "budget_version": None, "first_value": None, **dict.fromkeys(_NUMBERS)}
     return [*columns, (f"{heading.name_of(code)}小计", whole)]
 
 

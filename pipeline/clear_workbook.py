@@ -70,6 +70,8 @@ _BALANCE = (
     Line("医疗机构（家）", "hospitals", "count"),
     Line("病例数（冲销计 −1）", "cases", "count"),
     Line("总点数", "points_total", "value", only="points"),
+    Line("首次清算的费率倍数", "first_value", "value", only="once"),
+    Line("按首次清算费率改档的病例数", "changed_cases", "count", only="once"),
     Line("清算点值（费率法：倍数）", "value", "value"),
     Line("　其中基数点数", "base_points", "value", only="elastic"),
     Line("　　　固定点值", "fixed_value", "value", only="elastic"),
@@ -161,13 +163,18 @@ def _write_balance(
     alike = [
         line.name
         for line in _BALANCE
-        if line.name and (line.kind in ("money", "count") or line.name == "points_total")
+        if line.name in insurance.columns and (line.kind in ("money", "count") or line.name == "points_total")
     ]
     known = {name: insurance[name].to_list() for name in alike}
     columns.append(("合计", {
         name: sum(found) for name, found in known.items() if None not in found and name != "hospitals"
     }))  # fmt: skip
-    asked = {"", "points" if heading.by_points else "", "elastic" if heading.value == "elastic" else ""}
+    asked = {
+        "",
+        "points" if heading.by_points else "",
+        "elastic" if heading.value == "elastic" else "",
+        "once" if heading.once else "",
+    }
     lines = [line for line in _BALANCE if line.only in asked]
     sheet = book.sheet("分险种基金平衡")
     title = f"{heading.region}{heading.year}年度分险种基金平衡表"

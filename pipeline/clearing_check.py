@@ -19,6 +19,7 @@ def check_clearing(region: Region) -> Iterator[Problem]:
         where = f"{entry.from_} 起的年度清算"
         yield from _value(region, entry, where)
         yield from _lines(region, entry, where)
+        yield from check_reclassify(region, entry, where)
         for below, above in pairwise(entry.bands):
             before, after = below.multiple_at(above.lo), above.multiple_at(above.lo)
             if before != after:
@@ -76,6 +77,24 @@ def _lines(region: Region, entry: ClearingEntry, where: str) -> Iterator[Problem
             "error", where,
             f"预算单列 {'、'.join(fixed)} 的病例按项目付，没有点值（费率）可以浮动；请写进 lines_as_priced，其预算只作对照",
         )  # fmt: skip
+
+
+def check_reclassify(region: Region, entry: ClearingEntry, where: str) -> Iterator[Problem]:
+    """Classes that the cleared value does not touch cannot be decided by it."""
+    if entry.reclassify != "once":
+        return
+    if region.pack.method != "rate":
+        yield Problem(
+            "error", where,
+            "reclassify: once 只用于费率法：点数、分值的倍率按参照点值判，不随清算点值变；请写 never",
+        )  # fmt: skip
+    for ratio in region.pack.ratio:
+        meets = ratio.from_ <= (entry.to or FOREVER) and entry.from_ <= (ratio.to or FOREVER)
+        if meets and ratio.reference == "group_mean":
+            yield Problem(
+                "error", where,
+                f"{ratio.from_} 起的 ratio 以病组例均费用（group_mean）为参照，倍率不随费率变，reclassify: once 没有用；请写 never",
+            )  # fmt: skip
 
 
 def _plain(number: Decimal) -> str:

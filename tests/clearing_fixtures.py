@@ -160,3 +160,11 @@ def cleared(
             con.register(name, content)
         laws = clear_year(con, ClearingEntry.model_validate(entry), YEAR, folder)
         yield Result(con, folder, laws)
+
+
+def columns_of(sheet: Any) -> dict[str, dict[str, Any]]:
+    """The statement's columns by their header, each by the line's title."""
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    (head,) = [row for row in rows if row[0] == "栏次"]
+    lines = [row for row in rows if isinstance(row[0], int)]
+    return {name: {row[1]: row[place] for row in lines} for place, name in enumerate(head) if place > 2}

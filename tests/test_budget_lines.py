@@ -22,7 +22,7 @@ from pipeline.pack_clearing import ClearingEntry
 from pipeline.query import engine, table
 from pipeline.region import Region, budget_lines, budget_of, budgets_of, load_region
 from pipeline.solve import solve
-from tests.clearing_fixtures import B01, cleared, law, tables_of
+from tests.clearing_fixtures import B01, cleared, columns_of, law, tables_of
 from tests.clearing_pictures import heading
 from tests.pricing_fixtures import Case, dated, plain_pack, priced, write_pack
 from tests.reference.clear_case import Month, Year, YearCase, clear
@@ -118,14 +118,6 @@ def test_a_line_that_cannot_be_cleared_is_named(
     year = Year(hand().cases, budgets={"310": 100}, line_budgets=lines)
     with pytest.raises(ConfigurationError, match=message), cleared(year, entry, tmp_path):
         pass
-
-
-def columns_of(sheet: Any) -> dict[str, dict[str, Any]]:
-    """The statement's columns by their header, each by the line's title."""
-    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
-    (head,) = [row for row in rows if row[0] == "栏次"]
-    lines = [row for row in rows if isinstance(row[0], int)]
-    return {name: {row[1]: row[place] for row in lines} for place, name in enumerate(head) if place > 2}
 
 
 def test_the_workbooks_show_the_lines_apart(tmp_path: Path) -> None:
