@@ -158,11 +158,17 @@ def statement_lines(heading: ClearingHeading, one_share: bool) -> tuple[Line, ..
         Line("各月应付未付", "unpaid_fen", how="各月应付 − 各月实付，负数为多付"),
         Line("清算额（正数应拨，负数应退）", "clearing_fen", how=_added(heading, TO_CLEARING), strong=True),
     )  # fmt: skip
-    asked = {
+    asked = _asked(heading, one_share)
+    return tuple(line for line in lines if line.only in asked)
+
+
+def _asked(heading: ClearingHeading, one_share: bool) -> set[str]:
+    """Which lines a year's statement has: `only` of Line."""
+    floats, points = heading.value != "fixed", heading.by_points
+    return {
         "", "points" if points else "", "floats" if floats else "", "moving" if floats and not points else "",
         "once" if heading.once else "", "bands" if heading.measure else "", "ratio" if heading.method == "ratio" and one_share else "",
     }  # fmt: skip
-    return tuple(line for line in lines if line.only in asked)
 
 
 def _added(heading: ClearingHeading, names: Sequence[str]) -> str:
