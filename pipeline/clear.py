@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipeline.clear_value import Cleared, clear_values, hospital_funds
+from pipeline.clear_value import Cleared, clear_values, hospital_funds, pool_of
 from pipeline.errors import ConfigurationError
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.query import audit, audit_names, drop, keep, rows, store, table, view
@@ -27,19 +27,21 @@ YEAR_TABLES = (
     "hospitals",
 )  # fmt: skip
 LAWS = "audit_clear"
+POOL_TABLES = ("pool_clearing", "pool_balance")
 SHOWN = 8  # hospitals named in a sentence
 # Texts with few values are numbered, as in score.py.
 FEW_VALUES = {
     "clear_hospital": "hospital_id", "clear_insurance": "insurance_type", "clear_period": "period",
-    "clear_group": "group_code",
+    "clear_group": "group_code", "clear_line": "budget_line",
 }  # fmt: skip
 _INTEGER = pa.decimal128(38, 0)  # becomes HUGEINT
-_VALUES = {"insurance_type": pa.string()} | dict.fromkeys(
+_VALUES = {"insurance_type": pa.string(), "budget_line": pa.string()} | dict.fromkeys(
     ("share_unit", "unit_size", "value_whole", "value_rest", "value_den", "radix"), _INTEGER
 )
 _SHOWN = dict.fromkeys(
     (
         "insurance_type",
+        "budget_line",
         "value_num",
         "value_den",
         "value",
@@ -50,8 +52,8 @@ _SHOWN = dict.fromkeys(
     ),
     pa.string(),
 )
-_FUNDS = {"hospital_id": pa.string(), "insurance_type": pa.string(), "standard_fen": pa.int64(),
-          "fund_from_points_fen": pa.int64()}  # fmt: skip
+_FUNDS = {"hospital_id": pa.string(), "insurance_type": pa.string(), "budget_line": pa.string(),
+          "standard_fen": pa.int64(), "fund_from_points_fen": pa.int64()}  # fmt: skip
 _BANDS = dict.fromkeys(("lo_e4", "hi_e4", "base_e4", "share_e4"), pa.int64())
 
 
@@ -86,13 +88,14 @@ def with_trial(entry: ClearingEntry, **changes: Any) -> ClearingEntry:
 
 
 def clear_year(con: duckdb.DuckDBPyConnection, entry: ClearingEntry, year: int, folder: Path) -> list[str]:
-    """Write case_clearing, hospital_clearing and insurance_clearing; returns the laws proved.
+    """Write case_clearing, hospital_clearing and insurance_clearing; returns the laws proved. Where the year has budget
+    lines (预算单列), pool_clearing and pool_balance too.
 
     Reads YEAR_TABLES of the connection: year_scored (as scored.parquet, with `period`) and year_rules (the distinct
     rules_used) of the year's current publications; year_paid (hospital_id, insurance_type, period, settled_fen,
     revolving_offset_fen, deposit_fen, due_fen, fund_fen, …); year_cash (cash_fen: every payment made, adjustments too);
     year_advances (advanced_fen, returned_fen); year_audits (audit_fen: all of the year); budgets (insurance_type,
-    fund_fen, version); assessments; hospitals (hospital_id, name, level). A hospital of any of them has its row.
+    budget_line, fund_fen, version); assessments; hospitals (hospital_id, name, level). A hospital of any of them has its row.
     Raises ConfigurationError where the pack does not fit the year, AuditBroken where a law does not hold.
     """
     _number_texts(con)
@@ -102,25 +105,28 @@ def clear_year(con: duckdb.DuckDBPyConnection, entry: ClearingEntry, year: int, 
     _stop_on_unknown(con, entry, year)
     cleared = _distribute(con, entry)
     store(con, "clear/case_clearing", folder / "case_clearing.parquet")
+    con.register("value_shown", _table(_SHOWN, [one.shown() for one in cleared]))
+    _pools(con, folder)
     con.register("clearing_bands", _table(_BANDS, [_band_row(band) for band in entry.bands]))
     store(
         con, "clear/hospital_clearing", folder / "hospital_clearing.parquet",
         measure=entry.bands_measure or "", else_e4=RULE_UNIT,
     )  # fmt: skip
-    con.register("value_shown", _table(_SHOWN, [one.shown() for one in cleared]))
     store(con, "clear/insurance_clearing", folder / "insurance_clearing.parquet")
     con.register("pools", _table(
-        {"insurance_type": pa.string(), "pool_fen": pa.int64()},
-        [{"insurance_type": one.insurance_type, "pool_fen": one.pool_fen} for one in cleared],
+        {"insurance_type": pa.string(), "budget_line": pa.string(), "pool_fen": pa.int64()},
+        [{"insurance_type": one.insurance_type, "budget_line": one.budget_line, "pool_fen": one.pool_fen}
+         for one in cleared],
     ))  # fmt: skip
     return audit(con, audit_names(LAWS))
 
 
 def _distribute(con: duckdb.DuckDBPyConnection, entry: ClearingEntry) -> list[Cleared]:
     """The view `cleared` (cases with fund_from_points_fen) and the table hospital_funds; the values where they float."""
+    view(con, "clear/as_priced")
     if entry.value == "fixed":
-        view(con, "clear/as_priced")
         con.execute("CREATE OR REPLACE VIEW cleared AS SELECT * FROM as_priced")
+        con.register("solved_funds", _table(_FUNDS, []))
         keep(con, "clear/hospital_funds")
         return []
     sums = table(con, "clear/year_sums").to_pylist()
@@ -128,17 +134,31 @@ def _distribute(con: duckdb.DuckDBPyConnection, entry: ClearingEntry) -> list[Cl
         {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
         for row in sums
     ]
-    budgets = {row["insurance_type"]: row["fund_fen"] for row in rows(con, "SELECT * FROM budgets")}
+    budgets = {pool_of(row): row["fund_fen"] for row in rows(con, "SELECT * FROM budgets")}
     cleared = clear_values(entry, sums, budgets)
     con.register("solved_values", _table(_VALUES, [one.row() for one in cleared]))
     keep(con, "clear/cleared_values")
-    con.register("hospital_funds", _table(_FUNDS, hospital_funds(cleared, sums)))
+    con.register("solved_funds", _table(_FUNDS, hospital_funds(cleared, sums)))
+    keep(con, "clear/hospital_funds")
     keep(con, "clear/exact_cases")
     keep(con, "clear/given_fen")
     drop(con, "exact_cases")
     view(con, "clear/as_cleared")
     con.execute("CREATE OR REPLACE VIEW cleared AS SELECT * FROM as_cleared")
     return cleared
+
+
+def _pools(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """`pool_clearing` and `pool_balance`, as files where there is more than the main pool of an insurance type."""
+    lined = con.sql(
+        "SELECT 1 FROM (SELECT budget_line FROM year_sums UNION ALL SELECT budget_line FROM budgets) "
+        "WHERE budget_line <> '' LIMIT 1"
+    ).fetchall()
+    for name in POOL_TABLES:
+        if lined:
+            store(con, f"clear/{name}", folder / f"{name}.parquet")
+        else:
+            keep(con, f"clear/{name}")
 
 
 def _number_texts(con: duckdb.DuckDBPyConnection) -> None:

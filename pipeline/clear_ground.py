@@ -10,7 +10,7 @@ from pipeline.budgets import Budget
 from pipeline.errors import ConfigurationError, UsageMistake
 from pipeline.ledger import Ledger
 from pipeline.pack_clearing import ClearingEntry
-from pipeline.region import Region, budget_of
+from pipeline.region import Region, budget_lines, budgets_of
 from pipeline.standing import Published, current_publications
 
 MONTHS = 12
@@ -55,20 +55,21 @@ def months_of_year(ledger: Ledger, year: str, some: bool = False) -> list[Publis
 def budgets_of_year(
     region: Region, entry: ClearingEntry, year: int, given_fen: Mapping[str, int] | None = None
 ) -> list[Budget]:
-    """The budget of every insurance type that the year is cleared by; a floating value cannot do without."""
-    given = given_fen or {}
-    strange = sorted(given.keys() - region.pack.insurance_types.keys())
-    if strange:
-        raise UsageMistake(f"险种 `{strange[0][:20]}` 不在地区参数中；请核对 --budget")
-    found = []
-    for insurance_type in region.pack.insurance_types:
-        held = budget_of(region, insurance_type, year)
-        if insurance_type in given:
-            found.append(Budget(insurance_type, year, given[insurance_type], 0, "试算", "试算"))
-        elif held is not None:
-            found.append(held)
-        elif entry.value != "fixed":
-            raise ConfigurationError(
-                f"没有 {year} 年险种 {insurance_type} 的年度预算：{region.folder / 'budgets.csv'}；浮动清算须有预算，请补上"
-            )
-    return found
+    """The budget of every pool that the year is cleared by; a floating value cannot do without that of the main pool.
+
+    `given_fen`: what a trial takes instead, by insurance type or `insurance type/budget line`.
+    """
+    held = {one.pool: one for one in budgets_of(region, year)}
+    for text, fund_fen in (given_fen or {}).items():
+        insurance_type, _, line = text.partition("/")
+        if insurance_type not in region.pack.insurance_types:
+            raise UsageMistake(f"险种 `{insurance_type[:20]}` 不在地区参数中；请核对 --budget")
+        if line and line not in budget_lines(region, year):
+            raise UsageMistake(f"预算单列 `{line[:20]}` 不在 {year} 年的 scope 中；请核对 --budget")
+        held[insurance_type, line] = Budget(insurance_type, year, fund_fen, 0, "试算", "试算", line)
+    bare = [kind for kind in region.pack.insurance_types if (kind, "") not in held]
+    if bare and entry.value != "fixed":
+        raise ConfigurationError(
+            f"没有 {year} 年险种 {bare[0]} 的年度预算：{region.folder / 'budgets.csv'}；浮动清算须有预算，请补上"
+        )
+    return list(held.values())

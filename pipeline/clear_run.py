@@ -30,10 +30,12 @@ from pipeline.ledger import Ledger, now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.query import engine, parquet_view, rows
+from pipeline.reclassify import Reclassifying, clear_reclassified
 from pipeline.region import Region, amounts_of_year
 from pipeline.region_check import stop_on_draft
 from pipeline.runfolder import finished, log_run, occupied, point_to, prove_finished, write_manifest
 from pipeline.settle import hospitals_on
+from pipeline.simulate_inputs import present_of, stored_months
 from pipeline.standing import Published, clearing_sha, open_of_year, run_folder
 from pipeline.write import appearing
 from pipeline.year_steps import stop_unless_fixed
@@ -142,7 +144,7 @@ class _Clearing:
             self._register_months(con)
             self._register_money(con)
             tick("settle", 0, 1)
-            laws = clear_year(con, self.entry, int(self.year), beside)
+            laws = self._clear(con, beside, Path(spill), memory_limit)
             for table in ("hospital_clearing", "case_clearing"):
                 parquet_view(con, table, [beside / f"{table}.parquet"])
             con.register("alliance_months", months_of(self.region, int(self.year)))
@@ -157,6 +159,22 @@ class _Clearing:
             return write_manifest(
                 beside, self.identity, self.region, {}, self._totals(con), laws, self.standing, None
             )
+
+    def _clear(
+        self, con: duckdb.DuckDBPyConnection, beside: Path, spill: Path, memory_limit: str
+    ) -> list[str]:
+        """Clear the year, its classes decided anew where the entry says so."""
+        year, region = int(self.year), self.region
+        if self.entry.reclassify == "never":
+            return clear_year(con, self.entry, year, beside)
+        folders = [run_folder(self.out, region.pack.name, one) for one in self.months]
+        work = Reclassifying(stored_months(folders, region), present_of(region), spill, memory_limit)
+
+        def register(other: duckdb.DuckDBPyConnection) -> None:
+            self._register_months(other)
+            self._register_money(other)
+
+        return clear_reclassified(con, self.entry, year, beside, register, work)
 
     def _register_months(self, con: duckdb.DuckDBPyConnection) -> None:
         """year_scored and year_rules of the months as published."""
@@ -224,6 +242,7 @@ class _Clearing:
         con.register("year_audits", _keyed(audits, "audit_fen"))
         con.register("budgets", pa.table({
             "insurance_type": pa.array([one.insurance_type for one in self.budgets], pa.string()),
+            "budget_line": pa.array([one.budget_line for one in self.budgets], pa.string()),
             "fund_fen": pa.array([one.fund_fen for one in self.budgets], pa.int64()),
             "version": pa.array([one.version for one in self.budgets], pa.int32()),
         }))  # fmt: skip

@@ -51,6 +51,7 @@ class ClearingHeading:
     kind: str = "drg"
     by_points: bool = False
     trial: bool = False
+    once: bool = False  # classes were decided anew at the rates first found
 
     @property
     def mark(self) -> str:
@@ -124,8 +125,12 @@ def statement_lines(heading: ClearingHeading, one_share: bool) -> tuple[Line, ..
         Line("统筹基金（按项目记账）", "pool_fund_fen"),
         Line("总点数", "points_total", "value", only="points"),
         Line("二、清算基金"),
-        Line("随费率变动的标准（按月度费率）", "moving_fen", only="moving"),
-        Line("清算点值（元／点）" if points else "费率的倍数", "value", "share", only="floats"),
+        Line("首次清算的费率倍数", "first_value", "share", only="once"),
+        Line("按首次清算费率改档的病例数", "changed_cases", "count", only="once"),
+        Line(
+            f"随费率变动的标准（按{'首次清算' if heading.once else '月度'}费率）", "moving_fen", only="moving"
+        ),
+        Line("清算点值（元／点）" if points else "再次清算的费率倍数" if heading.once else "费率的倍数", "value", "share", only="floats"),
         Line("其中不随点值变动的标准" if points else "其中不随费率变动的标准", "apart_fen", only="floats"),
         Line("支付标准合计", "standard_fen", how=standard),
         Line("基金占比", "fund_share", "share", only="ratio"),
@@ -153,11 +158,17 @@ def statement_lines(heading: ClearingHeading, one_share: bool) -> tuple[Line, ..
         Line("各月应付未付", "unpaid_fen", how="各月应付 − 各月实付，负数为多付"),
         Line("清算额（正数应拨，负数应退）", "clearing_fen", how=_added(heading, TO_CLEARING), strong=True),
     )  # fmt: skip
-    asked = {
-        "", "points" if points else "", "floats" if floats else "", "moving" if floats and not points else "",
-        "bands" if heading.measure else "", "ratio" if heading.method == "ratio" and one_share else "",
-    }  # fmt: skip
+    asked = _asked(heading, one_share)
     return tuple(line for line in lines if line.only in asked)
+
+
+def _asked(heading: ClearingHeading, one_share: bool) -> set[str]:
+    """Which lines a year's statement has: `only` of Line."""
+    floats, points = heading.value != "fixed", heading.by_points
+    return {
+        "", "points" if points else "", "floats" if floats else "", "moving" if floats and not points else "",
+        "once" if heading.once else "", "bands" if heading.measure else "", "ratio" if heading.method == "ratio" and one_share else "",
+    }  # fmt: skip
 
 
 def _added(heading: ClearingHeading, names: Sequence[str]) -> str:

@@ -17,8 +17,8 @@ from pipeline.solve import yuan_of
 def trial_of(budgets: Sequence[str], clearing: Path | None, wanted: bool = False) -> Trial:
     """The trial that the command line asks for; one without changes is the clearing itself.
 
-    `budgets`: `310=170000000`; `clearing`: a file with one entry of the key `clearing`, its date and source included;
-    `wanted`: a trial by the pack as it stands.
+    `budgets`: `310=170000000`, of a budget line `310/line=…`; `clearing`: a file with one entry of the key `clearing`,
+    its date and source included; `wanted`: a trial by the pack as it stands.
     Raises UsageMistake, ConfigurationError for what cannot be read.
     """
     funds: dict[str, int] = {}

@@ -1,4 +1,6 @@
-"""The value at which a year's cases use up the fund of their insurance type, and each hospital's part of that fund.
+"""The value at which a year's cases use up the fund of their pool, and each hospital's part of that fund.
+
+A pool is an insurance type, or a budget line (预算单列) of it.
 
 Exact: sums are integers, the value is a fraction. Source: DESIGN §6 (with classes frozen a fund amount is α + β·value)
 and §7 (the fund is used up by largest remainder: floor of the exact quotient, also below zero; the missing fen one each
@@ -13,6 +15,7 @@ from fractions import Fraction
 from math import isqrt
 from typing import Any
 
+from pipeline.budgets import pool_name
 from pipeline.errors import ConfigurationError
 from pipeline.pack_clearing import ClearingEntry
 from pipeline.words import yuan_text
@@ -24,7 +27,7 @@ MOST_HUGEINT = 2**127 - 1
 
 @dataclass(frozen=True)
 class Cleared:
-    """The value of one insurance type: fen per unit (a millionth of a point, or one fen of the standard).
+    """The value of one pool: fen per unit (a millionth of a point, or one fen of the standard).
 
     `pool_fen` is distributed to the fen. Elastic: `base` are its points and their yuan, `added` those above.
     """
@@ -38,6 +41,11 @@ class Cleared:
     radix: int  # of the long multiplication of exact_cases.sql
     base: tuple[Fraction, Fraction] | None = None
     added: tuple[Fraction, Fraction] | None = None
+    budget_line: str = ""
+
+    @property
+    def pool(self) -> tuple[str, str]:
+        return self.insurance_type, self.budget_line
 
     @property
     def per_counted(self) -> Fraction:
@@ -53,7 +61,8 @@ class Cleared:
         """A row of cleared_values."""
         whole, rest = divmod(self.per_counted.numerator, self.per_counted.denominator)
         return {
-            "insurance_type": self.insurance_type, "share_unit": self.share_unit, "unit_size": self.unit_size,
+            "insurance_type": self.insurance_type, "budget_line": self.budget_line,
+            "share_unit": self.share_unit, "unit_size": self.unit_size,
             "value_whole": whole, "value_rest": rest, "value_den": self.per_counted.denominator, "radix": self.radix,
         }  # fmt: skip
 
@@ -61,7 +70,7 @@ class Cleared:
         """A row of value_shown: the fraction as two integers written out, and six digits."""
         base, added = self.base or (None, None), self.added or (None, None)
         return {
-            "insurance_type": self.insurance_type, "value_num": str(self.published.numerator),
+            "insurance_type": self.insurance_type, "budget_line": self.budget_line, "value_num": str(self.published.numerator),
             "value_den": str(self.published.denominator), "value": six_digits(self.published),
             "base_points": six_digits(base[0]), "fixed_value": six_digits(base[1]),
             "added_points": six_digits(added[0]), "added_value": six_digits(added[1]),
@@ -82,32 +91,42 @@ def half_away(number: Fraction) -> int:
     return up if number >= 0 else -up
 
 
+def pool_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Insurance type and budget line ('' is the main pool) of a row."""
+    return row["insurance_type"], row["budget_line"]
+
+
 def clear_values(
-    entry: ClearingEntry, sums: Sequence[Mapping[str, Any]], budgets: Mapping[str, int]
+    entry: ClearingEntry, sums: Sequence[Mapping[str, Any]], budgets: Mapping[tuple[str, str], int]
 ) -> list[Cleared]:
-    """The value of every insurance type that has cases. `sums` as from year_sums, `budgets` in fen.
+    """The value of every pool that has cases and is solved. `sums` as from year_sums, `budgets` in fen by pool.
 
     Raises ConfigurationError where the fund amounts do not move in proportion, a budget is missing or cannot be used
     up, or the numbers do not fit.
     """
-    types = sorted({row["insurance_type"] for row in sums})
-    missing = [kind for kind in types if kind not in budgets]
+    pools = sorted({pool for row in sums if (pool := pool_of(row))[1] not in entry.lines_as_priced})
+    missing = [pool_name(*pool) for pool in pools if pool not in budgets]
     if missing:
         raise ConfigurationError(
             f"年度预算缺险种 {'、'.join(missing)}：这些险种有病例，没有可分配的总额；请在 budgets.csv 补上后重新清算"
         )
-    idle = sorted(kind for kind in budgets.keys() - set(types) if budgets[kind])
+    idle = [
+        pool_name(*pool) for pool in sorted(budgets.keys() - set(pools))
+        if budgets[pool] and pool[1] not in entry.lines_as_priced
+    ]  # fmt: skip
     if idle:
         raise ConfigurationError(
             f"险种 {'、'.join(idle)} 有年度预算而全年没有病例，无处分配；请核对 budgets.csv 与险种代码"
         )
     return [
-        _cleared(entry, kind, [row for row in sums if row["insurance_type"] == kind], budgets[kind])
-        for kind in types
+        _cleared(entry, pool, [row for row in sums if pool_of(row) == pool], budgets[pool]) for pool in pools
     ]
 
 
-def _cleared(entry: ClearingEntry, kind: str, rows: Sequence[Mapping[str, Any]], budget: int) -> Cleared:
+def _cleared(
+    entry: ClearingEntry, pool: tuple[str, str], rows: Sequence[Mapping[str, Any]], budget: int
+) -> Cleared:
+    kind = pool_name(*pool)
     if any(row["bent"] for row in rows):
         raise ConfigurationError(
             f"险种 {kind} 全年有按政策法或差额法“负数记零”付的病例，基金不随点值（费率）等比变化，不能浮动清算；"
@@ -122,10 +141,11 @@ def _cleared(entry: ClearingEntry, kind: str, rows: Sequence[Mapping[str, Any]],
     if beta <= 0:
         raise ConfigurationError(
             f"险种 {kind} 全年没有随点值（费率）变动的病例，预算 {yuan_text(budget)} 元用不完；请核对各月批次与预算"
+            + (f"，按原价付的单列请写 lines_as_priced: [{pool[1]}]" if pool[1] else "")
         )
-    value, pool, base, added = (budget - alpha) / beta, budget, None, None
-    if entry.value == "elastic":
-        value, pool, base, added = _elastic(entry, kind, rows, by_points, budget)
+    value, total, base, added = (budget - alpha) / beta, budget, None, None
+    if entry.value == "elastic" and not pool[1]:  # the base is that of the insurance type: a line has none
+        value, total, base, added = _elastic(entry, kind, rows, by_points, budget)
     if value < 0:
         raise ConfigurationError(
             f"险种 {kind} 的预算 {yuan_text(budget)} 元不够付不随点值变动的部分 {yuan_text(half_away(alpha))} 元，点值为负；"
@@ -135,7 +155,7 @@ def _cleared(entry: ClearingEntry, kind: str, rows: Sequence[Mapping[str, Any]],
     unit_size = 100 if by_points and all(row["of_four_digits"] for row in rows) else 1
     largest = max(row["largest_beta_e12"] for row in rows) // (E12 // share_unit) // unit_size
     radix = _radix(kind, value * unit_size, largest, share_unit)
-    return Cleared(kind, by_points, value, pool, share_unit, unit_size, radix, base, added)
+    return Cleared(pool[0], by_points, value, total, share_unit, unit_size, radix, base, added, pool[1])
 
 
 def _elastic(
@@ -182,15 +202,16 @@ def _radix(kind: str, per_counted: Fraction, largest: int, share_unit: int) -> i
 
 
 def hospital_funds(cleared: Sequence[Cleared], sums: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of hospital_funds: the final standard, and the part of the fund; its sum is the fund to the fen."""
+    """Rows of solved_funds: the final standard, and the part of the fund; its sum is the fund to the fen."""
     found = []
     for one in cleared:
-        rows = [row for row in sums if row["insurance_type"] == one.insurance_type]
+        rows = [row for row in sums if pool_of(row) == one.pool]
         exact = {row["hospital_id"]: (row["alpha_e12"] + row["beta_e12"] * one.value) / E12 for row in rows}
         amounts = largest_remainder(exact, one.pool_fen)
         for row in rows:
             found.append({
                 "hospital_id": row["hospital_id"], "insurance_type": one.insurance_type,
+                "budget_line": one.budget_line,
                 "standard_fen": half_away(row["apart_fen"] + row["units"] * one.value),
                 "fund_from_points_fen": amounts[row["hospital_id"]],
             })  # fmt: skip

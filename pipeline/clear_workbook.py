@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from pipeline.clear_pools import Pools, balance_columns, own_columns, write_pools
 from pipeline.clear_statement import (
     ClearingHeading,
     shown,
@@ -70,6 +70,8 @@ _BALANCE = (
     Line("医疗机构（家）", "hospitals", "count"),
     Line("病例数（冲销计 −1）", "cases", "count"),
     Line("总点数", "points_total", "value", only="points"),
+    Line("首次清算的费率倍数", "first_value", "value", only="once"),
+    Line("按首次清算费率改档的病例数", "changed_cases", "count", only="once"),
     Line("清算点值（费率法：倍数）", "value", "value"),
     Line("　其中基数点数", "base_points", "value", only="elastic"),
     Line("　　　固定点值", "fixed_value", "value", only="elastic"),
@@ -97,9 +99,13 @@ _BALANCE = (
 
 
 def write_clearing_region(
-    path: Path, heading: ClearingHeading, hospitals: pl.DataFrame, insurance: pl.DataFrame
+    path: Path,
+    heading: ClearingHeading,
+    hospitals: pl.DataFrame,
+    insurance: pl.DataFrame,
+    pools: Pools | None = None,
 ) -> None:
-    """年度清算表 over all insurance types, one sheet for each of them, and 分险种基金平衡.
+    """年度清算表 over all insurance types, one sheet for each of them, 分险种基金平衡, and 预算单列 where there are lines.
 
     `hospitals` is hospital_clearing, `insurance` insurance_clearing. Raises AuditBroken where steps do not add up.
     """
@@ -111,7 +117,9 @@ def write_clearing_region(
             of_type = frame.filter(pl.col("insurance_type") == code)
             name = heading.name_of(code)
             _write_table(book, heading, f"清算表 {name}"[:31], f"{title}（{name}）", of_type, one_type=True)
-        _write_balance(book, heading, insurance)
+        if pools is not None:
+            write_pools(book, heading, pools)
+        _write_balance(book, heading, insurance, pools)
 
 
 def _write_table(
@@ -145,23 +153,28 @@ def _write_table(
     sheet.note("制表：　　　　　　　　　　复核：　　　　　　　　　　审批：　　　　　　　　　　日期：", 1)
 
 
-def _write_balance(book: Book, heading: ClearingHeading, insurance: pl.DataFrame) -> None:
-    """What the budget of each insurance type became."""
+def _write_balance(
+    book: Book, heading: ClearingHeading, insurance: pl.DataFrame, pools: Pools | None
+) -> None:
+    """What the budget of each insurance type became, its budget lines before it."""
     columns: list[tuple[str, dict[str, Any]]] = []
     for row in insurance.iter_rows(named=True):
-        numbers = ("value", "base_points", "fixed_value", "added_points", "added_value")
-        told = {name: None if row[name] is None else Decimal(row[name]) for name in numbers}
-        columns.append((heading.name_of(row["insurance_type"]), {**row, **told}))
+        columns += balance_columns(heading, pools, row["insurance_type"], row)
     alike = [
         line.name
         for line in _BALANCE
-        if line.name and (line.kind in ("money", "count") or line.name == "points_total")
+        if line.name in insurance.columns and (line.kind in ("money", "count") or line.name == "points_total")
     ]
     known = {name: insurance[name].to_list() for name in alike}
     columns.append(("合计", {
         name: sum(found) for name, found in known.items() if None not in found and name != "hospitals"
     }))  # fmt: skip
-    asked = {"", "points" if heading.by_points else "", "elastic" if heading.value == "elastic" else ""}
+    asked = {
+        "",
+        "points" if heading.by_points else "",
+        "elastic" if heading.value == "elastic" else "",
+        "once" if heading.once else "",
+    }
     lines = [line for line in _BALANCE if line.only in asked]
     sheet = book.sheet("分险种基金平衡")
     title = f"{heading.region}{heading.year}年度分险种基金平衡表"
@@ -174,11 +187,12 @@ def write_clearing_hospital(
     hospital: pl.DataFrame,
     insurance: pl.DataFrame,
     months: pl.DataFrame,
+    pools: Pools | None = None,
 ) -> None:
     """A hospital's 年度清算单 and 各月结算.
 
     `hospital`: its rows of hospital_clearing; `insurance`: insurance_clearing, for the value; `months`: its rows of
-    year_paid. Raises AuditBroken where the steps do not add up.
+    year_paid; `pools`: its own, where the year has budget lines. Raises AuditBroken where the steps do not add up.
     """
     frame = stepped(hospital)
     values = {
@@ -188,11 +202,10 @@ def write_clearing_hospital(
     one_share = frame.filter(pl.col("cases") != 0)["fund_share"].null_count() == 0
     first = frame.row(0, named=True)
     name = f"{first['hospital_name']}（{first['hospital_id']}）"
-    columns: list[tuple[str, dict[str, Any]]] = [
-        (heading.name_of(row["insurance_type"]), shown(row, values))
-        for row in frame.sort("insurance_type").iter_rows(named=True)
-    ]
-    if len(columns) > 1:
+    columns: list[tuple[str, dict[str, Any]]] = []
+    for row in frame.sort("insurance_type").iter_rows(named=True):
+        columns += own_columns(heading, pools, row["insurance_type"], shown(row, values))
+    if frame.height > 1:
         columns.append(("合计", summed(frame)))
     title = f"{heading.region}{heading.year}年度清算单"
     with open_book(path, f"{title} {name}", heading.run, heading.created) as book:

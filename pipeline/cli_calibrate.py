@@ -67,7 +67,8 @@ def calibrate_dip_catalogue(
 def calibrate_point_value(
     run_folder: Annotated[Path, typer.Argument(metavar="批次文件夹", help="out/地区/结算期/批次。")],
     funds: Annotated[
-        list[str], typer.Option("--fund", help="险种=基金总额（元），可多次，如 310=60000000。")
+        list[str],
+        typer.Option("--fund", help="险种=基金总额（元），可多次，如 310=60000000；预算单列写 310/单列=元。"),
     ],
     bases: Annotated[
         list[str] | None, typer.Option("--elastic", help="弹性：险种=基数点数@固定点值，如 310=900000@10。")

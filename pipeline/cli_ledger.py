@@ -112,7 +112,9 @@ def clear(
     by: Annotated[str | None, typer.Option("--by", help="计算人姓名；不给则用系统用户名。")] = None,
     budgets: Annotated[
         list[str] | None,
-        typer.Option("--budget", help="试算：险种=年度预算（元），可多次，如 310=170000000。"),
+        typer.Option(
+            "--budget", help="试算：险种=年度预算（元），可多次，如 310=170000000；预算单列写 310/单列=元。"
+        ),
     ] = None,
     clearing: Annotated[
         Path | None, typer.Option("--clearing", help="试算：另一份清算办法（YAML，写法同 clearing 的一项）。")

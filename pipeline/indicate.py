@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.query import store
-from pipeline.region import Region, budget_of
+from pipeline.region import Region, budget_of, budgets_of
 from pipeline.terms import RULE_UNIT, in_force, scaled
 
 _TEXT, _FEN = pa.string(), pa.int64()
@@ -28,19 +28,15 @@ def indicate(
 
     Reads scored, validated, reversed and hospital_payment, and `earlier_months` (EARLIER_MONTHS: the current
     publications of the months before) where it is registered; without it only this month is counted, and the pace
-    says so. Without budgets budget_pace has no rows, without the pack's `pace` no levels.
+    says so. An insurance type's budget is that of its main pool and its budget lines (预算单列), as its fund is that of
+    all its cases. Without budgets budget_pace has no rows, without the pack's `pace` no levels.
     """
     year = int(period[:4])
-    found = [budget_of(region, insurance_type, year) for insurance_type in region.pack.insurance_types]
-    budgets = [
-        {"insurance_type": one.insurance_type, "fund_fen": one.fund_fen, "version": one.version}
-        for one in found if one is not None
-    ]  # fmt: skip
     own = [
         {"hospital_id": one.hospital_id, "insurance_type": one.insurance_type, "fund_fen": one.fund_fen}
         for one in region.hospital_budgets if one.year == year
     ]  # fmt: skip
-    con.register("budgets", pa.Table.from_pylist(budgets, BUDGETS))
+    con.register("budgets", type_budgets(region, year))
     con.register("hospital_budgets", pa.Table.from_pylist(own, HOSPITAL_BUDGETS))
     if not con.sql("FROM (SHOW ALL TABLES) SELECT 1 WHERE name = 'earlier_months'").fetchall():
         con.register("earlier_months", EARLIER_MONTHS.empty_table())
@@ -51,3 +47,15 @@ def indicate(
         watch_over_e4=scaled(entry.watch_over, RULE_UNIT) if entry else None,
         alarm_over_e4=scaled(entry.alarm_over, RULE_UNIT) if entry else None,
     )  # fmt: skip
+
+
+def type_budgets(region: Region, year: int) -> pa.Table:
+    """The table `budgets` (BUDGETS): what an insurance type's main pool and its budget lines may spend together."""
+    found = budgets_of(region, year)
+    rows = [
+        {"insurance_type": kind, "fund_fen": sum(one.fund_fen for one in found if one.insurance_type == kind),
+         "version": main.version}
+        for kind in region.pack.insurance_types
+        if (main := budget_of(region, kind, year)) is not None
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, BUDGETS)

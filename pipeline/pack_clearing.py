@@ -15,6 +15,7 @@ from pipeline.entries import Closed, Dated, Rate, Share
 
 Value = Literal["fixed", "floating", "elastic"]
 Measure = Literal["fund", "total"]
+Reclassify = Literal["never", "once"]
 Edge = Annotated[Decimal, Field(ge=0, le=20, decimal_places=4)]
 Points = Annotated[Decimal, Field(gt=0, le=1_000_000_000_000, decimal_places=6)]
 
@@ -37,12 +38,17 @@ class ClearingEntry(Dated):
 
     `value`: the cases keep the prices of their months (`fixed`), or one value per insurance type uses up its fund
     (`floating`), or points up to `base_points` are worth `fixed_values` and the rest of the fund goes to the points
-    above them (`elastic`). `bands_measure`: F and S of the bands are recorded fund and fund amount, or fee and standard.
+    above them (`elastic`). A budget line (预算单列) is a pool of its own whose value uses up the line's budget, but for
+    those of `lines_as_priced`, whose cases keep the prices of their months. `bands_measure`: F and S of the bands are
+    recorded fund and fund amount, or fee and standard. `reclassify`: ratio classes stay as the months decided them, or
+    are decided anew, one time, with the rates that use up the fund.
     """
 
     value: Value
     base_points: dict[str, Points] = {}
     fixed_values: dict[str, Rate] = {}
+    lines_as_priced: list[str] = []
+    reclassify: Reclassify = "never"
     bands: list[ClearingBand] = []
     bands_measure: Measure | None = None
     without_assessment: Literal["refuse", "one"] = "refuse"
@@ -55,6 +61,16 @@ class ClearingEntry(Dated):
             )
         if self.base_points.keys() != self.fixed_values.keys():
             raise ValueError("base_points 与 fixed_values 的险种不一致")
+        return self
+
+    @model_validator(mode="after")
+    def _lines(self) -> ClearingEntry:
+        if self.lines_as_priced and self.value == "fixed":
+            raise ValueError("value 为 fixed 时各预算单列都按月度价格，不写 lines_as_priced")
+        if self.reclassify == "once" and self.value != "floating":
+            raise ValueError(
+                f"reclassify: once 要有求出的费率才能重判，value 为 {self.value} 时不用；请写 never"
+            )
         return self
 
     @model_validator(mode="after")

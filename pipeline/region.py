@@ -102,10 +102,33 @@ def load_region(name: str, root: Path | None = None) -> Region:
     )  # fmt: skip
 
 
-def budget_of(region: Region, insurance_type: str, year: int) -> Budget | None:
-    """The version that counts: the highest; None where the pack has no budget of that insurance type and year."""
-    versions = [one for one in region.budgets if (one.insurance_type, one.year) == (insurance_type, year)]
+def budget_of(region: Region, insurance_type: str, year: int, budget_line: str = "") -> Budget | None:
+    """The version that counts: the highest; None where the pack has no budget of that pool and year."""
+    pool = (insurance_type, budget_line)
+    versions = [one for one in region.budgets if (one.pool, one.year) == (pool, year)]
     return max(versions, key=lambda one: one.version, default=None)
+
+
+def budget_lines(region: Region, year: int) -> dict[str, bool]:
+    """The budget lines (预算单列) that `scope` names on any day of a year, and whether all their cases are paid by item."""
+    found: dict[str, bool] = {}
+    scopes = region.pack.scope
+    ends = [entry.to or after.from_ - dt.timedelta(days=1) for entry, after in pairwise(scopes)]
+    ends += [entry.to or FOREVER for entry in scopes[-1:]]
+    for entry, end in zip(scopes, ends, strict=True):
+        for rule in entry.rules if entry.from_.year <= year <= end.year else ():
+            if rule.budget_line and rule.treatment != "exclude":
+                found[rule.budget_line] = found.get(rule.budget_line, True) and rule.treatment == "by_item"
+    return found
+
+
+def budgets_of(region: Region, year: int) -> list[Budget]:
+    """The versions that count, by insurance type in the pack's order, each with its budget lines in that of the file."""
+    pools = dict.fromkeys(one.pool for one in region.budgets if one.year == year)
+    order = list(region.pack.insurance_types)
+    found = [budget_of(region, kind, year, line) for kind, line in pools]
+    held = [one for one in found if one is not None]
+    return sorted(held, key=lambda one: (order.index(one.insurance_type), one.budget_line != ""))
 
 
 class _ExactLoader(yaml.SafeLoader):

@@ -16,7 +16,7 @@ from pipeline.price_bounds import MOST_HUGEINT, largest_product, largest_result_
 from pipeline.price_tables import price_of_group, price_of_hospital, units_of
 from pipeline.problem import Problem, some
 from pipeline.ratio_check import check_ratio
-from pipeline.region import Region
+from pipeline.region import Region, budget_lines, budget_of
 from pipeline.schemes import Scheme
 from pipeline.terms import Terms
 from pipeline.workdays import check_calendar, load_calendar
@@ -212,12 +212,36 @@ def _budgets(region: Region) -> list[Problem]:
         return [Problem(
             "warning", BUDGETS_FILE, "没有年度预算，年度清算、预算进度要用；请补 budgets.csv",
         )]  # fmt: skip
-    known = {(one.insurance_type, one.year) for one in region.budgets}
-    return [
+    known = {(one.insurance_type, one.year) for one in region.budgets if not one.budget_line}
+    return [*_lines(region), *(
         Problem(
             "warning", BUDGETS_FILE,
             f"{year} 年只有部分险种的预算，缺 {some(missing)}，其年度清算、预算进度算不出；请补一行",
         )
         for year in sorted({year for _, year in known})
         if (missing := [f"{kind} {title}" for kind, title in region.pack.insurance_types.items() if (kind, year) not in known])
-    ]  # fmt: skip
+    )]  # fmt: skip
+
+
+def _lines(region: Region) -> list[Problem]:
+    """Budget lines (预算单列): those that `scope` names want a budget, and a budget wants a line that `scope` names."""
+    problems = []
+    for year in sorted({one.year for one in region.budgets}):
+        named = budget_lines(region, year)
+        strange = {one.budget_line: None for one in region.budgets if one.year == year and one.budget_line}
+        if unknown := [line for line in strange if line not in named]:
+            problems.append(Problem(
+                "error", BUDGETS_FILE,
+                f"{year} 年的预算单列 {some(unknown)} 在 scope 里没有（budget_line），没有病例会用它；请核对名称或删去",
+            ))  # fmt: skip
+        for line in named:
+            bare = [
+                kind for kind in region.pack.insurance_types if budget_of(region, kind, year, line) is None
+            ]
+            if bare:
+                problems.append(Problem(
+                    "warning", BUDGETS_FILE,
+                    f"{year} 年的预算单列 `{line}` 缺险种 {'、'.join(bare)} 的预算，其病例已不占本险种的总额，清算时没有预算可分；"
+                    "请在 budgets.csv 补一行",
+                ))  # fmt: skip
+    return problems

@@ -78,7 +78,8 @@ def decimal_of(text: str) -> Decimal:
 def solve(
     folder: Path, funds_fen: Mapping[str, int], base: Mapping[str, tuple[Decimal, Decimal]]
 ) -> list[Solved]:
-    """Per insurance type of `funds_fen`. `base`: insurance type → (base points, fixed yuan per point), for elastic.
+    """Per pool of `funds_fen`: an insurance type, or `type/budget line`. `base`: pool → (base points,
+    fixed yuan per point), for elastic.
 
     Raises InputError for a folder that is no run, UsageMistake for an insurance type without cases or points.
     """
@@ -87,7 +88,10 @@ def solve(
     with tempfile.TemporaryDirectory() as spill, engine(Path(spill)) as con:
         for name in ("scored", "rules_used"):
             parquet_view(con, name, [folder / f"{name}.parquet"])
-        found = {row["insurance_type"]: row for row in rows(con, statement("solved"))}
+        found = {
+            "/".join(filter(None, (row["insurance_type"], row["budget_line"]))): row
+            for row in rows(con, statement("solved"))
+        }
     return [_solved(kind, found.get(kind), fund, base.get(kind)) for kind, fund in funds_fen.items()]
 
 
@@ -108,7 +112,7 @@ def _solved(
     if row["fund_method"] == "difference":
         standards = fund + Fraction(row["total_fee_fen"]) - Fraction(row["pool_fund_fen"])
     else:
-        standards = fund * Fraction(row["total_fee_fen"]) / Fraction(row["pool_fund_fen"])
+        standards = fund * Fraction(row["share_fee_fen"]) / Fraction(row["share_fund_fen"])
     rest, units = standards - Fraction(row["apart_fen"]), Fraction(row["units"])
     if not row["by_points"]:
         return Solved(kind, False, Fraction(0), standards, rest / units)

@@ -37,7 +37,8 @@ def plan_of(region: Region, year: str) -> dict[str, str]:
     entry = clearing_on(region, int(year))
     fixed = _keys("clearing", entry)
     for budget in budgets_of_year(region, entry, int(year)):
-        fixed[f"预算 {budget.insurance_type}"] = f"第 {budget.version} 版 {yuan_text(budget.fund_fen)} 元"
+        pool = "/".join(filter(None, (budget.insurance_type, budget.line)))
+        fixed[f"预算 {pool}"] = f"第 {budget.version} 版 {yuan_text(budget.fund_fen)} 元"
     members: dict[str, list[str]] = {}
     for row in months_of(region, int(year)).to_pylist():
         name = f"医共体成员 {row['alliance_id']} {row['hospital_id']} {row['role']}"

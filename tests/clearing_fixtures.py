@@ -24,7 +24,7 @@ SCORED = pa.schema([
     ("case_id", TEXT), ("hospital_id", TEXT), ("insurance_type", TEXT), ("period", TEXT), ("group_code", TEXT),
     ("case_count", pa.int32()), ("rule_id", TEXT), ("points", pa.decimal128(18, 6)), ("apart_fen", FEN),
     ("standard_fen", FEN), ("separate_fen", FEN), ("share_fund_fen", FEN), ("share_fee_fen", FEN), ("fund_fen", FEN),
-    ("total_fee_fen", FEN), ("pool_fund_fen", FEN), ("reverses", TEXT),
+    ("total_fee_fen", FEN), ("pool_fund_fen", FEN), ("reverses", TEXT), ("budget_line", TEXT),
 ])  # fmt: skip
 RULES = pa.schema(
     [("rule_id", TEXT), ("fund_method", TEXT), ("fund_of", TEXT), ("negative_kept", pa.bool_())]
@@ -67,7 +67,7 @@ def scored_row(case: YearCase) -> dict[str, Any]:
         "points": None if case.points is None else Decimal(case.points).quantize(Decimal("0.000001")),
         "apart_fen": case.apart_fen, "standard_fen": case.standard_fen, "separate_fen": case.separate_fen,
         "share_fund_fen": share[0], "share_fee_fen": share[1], "fund_fen": case.fund_fen,
-        "total_fee_fen": case.fee_fen, "pool_fund_fen": case.pool_fen, "reverses": case.reverses,
+        "total_fee_fen": case.fee_fen, "pool_fund_fen": case.pool_fen, "reverses": case.reverses, "budget_line": case.line,
     }  # fmt: skip
 
 
@@ -108,8 +108,10 @@ def tables_of(year: Year) -> dict[str, pa.Table]:
                          for one in year.months], *by_key, "cash_fen"),
         "year_advances": keyed(year.advances, "advanced_fen", "returned_fen"),
         "year_audits": keyed({key: (fen,) for key, fen in year.audits.items()}, "audit_fen"),
-        "budgets": of([{"insurance_type": kind, "fund_fen": fen, "version": 1} for kind, fen in year.budgets.items()],
-                      ("insurance_type", TEXT), "fund_fen", ("version", FEN)),
+        "budgets": of([{"insurance_type": kind, "budget_line": line, "fund_fen": fen, "version": 1}
+                       for (kind, line), fen in (*(((kind, ""), fen) for kind, fen in year.budgets.items()),
+                                                 *year.line_budgets.items())],
+                      ("insurance_type", TEXT), ("budget_line", TEXT), "fund_fen", ("version", FEN)),
         "assessments": keyed({key: [int(Decimal(text) * 10_000) for text in judged]
                               for key, judged in year.assessments.items()}, "coefficient_e4", "deposit_return_e4"),
         "hospitals": of([{"hospital_id": name, "name": f"医院{name}", "level": "二级"} for name in sorted(names)],
@@ -134,6 +136,15 @@ class Result:
     def hospitals(self) -> dict[tuple[str, str], dict[str, Any]]:
         return {(row["hospital_id"], row["insurance_type"]): row for row in self.rows("hospital_clearing")}
 
+    def pools(self) -> tuple[dict[tuple[str, str, str], int], dict[tuple[str, str], dict[str, Any]]]:
+        """Fen by hospital and pool, and the balance of every pool; both empty where the year has no budget line."""
+        if not (self.folder / "pool_clearing.parquet").exists():
+            return {}, {}
+        return {
+            (row["hospital_id"], row["insurance_type"], row["budget_line"]): row["fund_from_points_fen"]
+            for row in self.rows("pool_clearing")
+        }, {(row["insurance_type"], row["budget_line"]): row for row in self.rows("pool_balance")}
+
     def insurance(self) -> dict[str, dict[str, Any]]:
         return {row["insurance_type"]: row for row in self.rows("insurance_clearing")}
 
@@ -149,3 +160,11 @@ def cleared(
             con.register(name, content)
         laws = clear_year(con, ClearingEntry.model_validate(entry), YEAR, folder)
         yield Result(con, folder, laws)
+
+
+def columns_of(sheet: Any) -> dict[str, dict[str, Any]]:
+    """The statement's columns by their header, each by the line's title."""
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    (head,) = [row for row in rows if row[0] == "栏次"]
+    lines = [row for row in rows if isinstance(row[0], int)]
+    return {name: {row[1]: row[place] for row in lines} for place, name in enumerate(head) if place > 2}

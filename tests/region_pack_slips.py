@@ -77,6 +77,20 @@ def amounts(line: str) -> Edit:
     return written("period_amounts.csv", f"{','.join(AMOUNT_COLUMNS)}\n{line}\n")
 
 
+LINED = "insurance_type,budget_line,year,fund,version,reason,source"
+SCOPED = pack(
+    "\nsettlement:",
+    """
+scope:
+  - from: 2025-01-01
+    rules:
+      - {name: 异地, place: [country], treatment: include, budget_line: 异地}
+    source: 示范取值
+
+settlement:""",
+)
+
+
 def alliances(*lines: str) -> Edit:
     """alliances.csv with these lines, each `alliance,hospital,role,from,to`."""
     cells = [line.split(",") for line in lines]
@@ -188,6 +202,7 @@ SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     # budgets.csv
     "budgets under another header": (budgets(header="insurance_type,year,fund_yuan,version,reason,source"), ("budgets.csv", "表头不符", "应为 insurance_type,year,fund,version,reason,source", "fund_yuan")),
     "budgets with a column more": (budgets(header="insurance_type,year,fund,version,reason,source,note"), ("budgets.csv", "表头不符", "source,note")),
+    "a version left out of a line": (budgets("310,,2025,1,1,,示范取值", "310,异地,2025,1,2,追加,示范取值", header=LINED), ("budgets.csv 第 3 行", "险种 `310（单列 异地）` 2025 年此处应为 1")),
     "a fund with commas and no quotes": (budgets("310,2025,170,000,000.00,1,,示范取值"), ("budgets.csv", "表中多列", "第 2 行多于 6 列", "请加引号")),
     "a budget of an unknown type": (budgets("320,2025,1,1,,示范取值"), ("budgets.csv 第 2 行", "险种 `320` 不在 insurance_types（310、390）中")),
     "a budget of a two-digit year": (budgets("310,25,1,1,,示范取值"), ("budgets.csv 第 2 行", "年度应为四位数字，实为 `25`")),
@@ -241,6 +256,7 @@ CHECKED: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a low payment below nothing": (pack("family: actual}", "family: minus_fixed, factor: 0.1}"), ("费用趋于零时的支付为 -0.1 倍标准",)),
     "a high payment below nothing": (pack(SHARED, "family: minus_fixed, factor: 3.5}"), ("界限处的支付为 -0.5 倍标准，小于零",)),
     "a review above the national limit": (pack("quota_share: 0.05", "quota_share: 0.0501"), ("2025-01-01 起的 review", "特例单议比例 0.0501 超过国家上限 0.05（")),
+    "a budget line that no scope names": (budgets("310,,2025,1,1,,示范取值", "390,,2025,1,1,,示范取值", "310,跨省,2025,1,1,,示范取值", header=LINED), ("budgets.csv", "2025 年的预算单列 跨省 在 scope 里没有（budget_line），没有病例会用它")),
     "weights too small to divide by": (together(pack("digits:\n  weight: 4", "digits:\n  weight: 9"), edit("weights-2025.csv", "\nAA29,1\n", "\nAA29,0.000000001\n"), pack("一级: 6900", "一级: 0.0001")), ("最小的权重（分值）、费率（参照点值）过小",)),
 }  # fmt: skip
 
@@ -252,6 +268,9 @@ WARNED: dict[str, tuple[Edit, str]] = {
     "a year in which a type has no budget": (
         budgets("310,2025,1,1,,示范取值", "390,2025,1,1,,示范取值", "310,2026,1,1,,示范取值"),
         "2026 年只有部分险种的预算，缺 390 居民，其年度清算、预算进度算不出；请补一行"),
+    "a budget line without a budget": (
+        together(SCOPED, budgets("310,,2025,1,1,,示范取值", "390,,2025,1,1,,示范取值", "310,异地,2025,1,1,,示范取值", header=LINED)),
+        "2025 年的预算单列 `异地` 缺险种 390 的预算，其病例已不占本险种的总额，清算时没有预算可分；请在 budgets.csv 补一行"),
     "a coefficient of a hospital that is not there": (
         pack("H44990200004: 0.9200", "H44990200004: 0.9200, H9: 1"), "系数表中的医院当日不在医院表：H9；请核对编号"),
 }  # fmt: skip

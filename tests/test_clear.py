@@ -348,6 +348,13 @@ def test_the_pages_tell_every_column_and_the_worked_year(tmp_path: Path) -> None
         for name in ("case_clearing", "hospital_clearing", "insurance_clearing"):
             section = text.split(f"### `{name}.parquet`")[1].split("\n### ")[0]
             assert set(year.rows(name)[0]) <= set(re.findall(r"`(\w+)`", section))
+    lined = [pointed("a", "H1", "1"), pointed("b", "H1", "1", line="异地")]
+    with cleared(
+        Year(lined, budgets={"310": 1}, line_budgets={("310", "异地"): 1}), law(), tmp_path / "2"
+    ) as year:
+        for name in ("pool_clearing", "pool_balance"):
+            section = text.split(f"### `{name}.parquet`")[1].split("\n### ")[0]
+            assert set(year.rows(name)[0]) <= set(re.findall(r"`(\w+)`", section))
     page = (DOCS / "clearing.md").read_text(encoding="utf-8")
     with cleared(s02(), law(), tmp_path / "plain") as year:
         row = year.hospitals()["H9", "310"]
@@ -374,7 +381,9 @@ def test_a_real_run_of_one_month_is_a_year(finished: Finished, tmp_path: Path) -
         "year_scored": scored.append_column("period", pa.array([PERIOD] * scored.num_rows)),
         "year_rules": finished.table("rules_used").select(["rule_id", "fund_method", "fund_of", "negative_kept"]),
         "year_paid": pa.Table.from_pylist(paid), "year_cash": pa.Table.from_pylist(cash),
-        "budgets": pa.Table.from_pylist([{"insurance_type": kind, "fund_fen": fund, "version": 1} for kind, fund in funds.items()]),
+        "budgets": pa.Table.from_pylist([
+            {"insurance_type": kind, "budget_line": "", "fund_fen": fund, "version": 1} for kind, fund in funds.items()
+        ]),
         "hospitals": pa.Table.from_pylist([{"hospital_id": row["hospital_id"], "name": row["hospital_name"],
                                             "level": row["level"]} for row in payment]).group_by(
             ["hospital_id", "name", "level"]).aggregate([]),

@@ -22,7 +22,7 @@ YEAR = Year(
 )  # fmt: skip
 # entitlement 990; settled 800; still out 100 − 20 − 50 = 30; deposit back 20; due 710 − cash 700 = 10 unpaid
 CLEARING = 990 - 800 - 30 + 20 + 10
-CASES, HOSPITALS = "case_clearing", "hospital_clearing"
+CASES, HOSPITALS, POOLS = "case_clearing", "hospital_clearing", "pool_clearing"
 SET = "SELECT * REPLACE ({what} AS {column}) FROM true_table"
 
 
@@ -45,7 +45,15 @@ BREAKS = {
         (CASES, changed("fund_fen", "fund_fen + 1"), "H1、310 的例数或月度核定基金", 900, 904),
     ],
     "hospitals_equal_pool": [
-        (HOSPITALS, changed("fund_from_points_fen", "fund_from_points_fen - 1"), "310 的清算基金", 1000, 999),
+        (POOLS, changed("fund_from_points_fen", "fund_from_points_fen - 1"), "310 的清算基金", 1000, 999),
+    ],
+    "pools_equal_hospital": [
+        (HOSPITALS, changed("fund_from_points_fen", "fund_from_points_fen - 1"), "H1、310 各单列的清算基金", 999, 1000),
+        (POOLS, "SELECT * FROM true_table WHERE false", "H1、310 各单列的清算基金", 1000, 0),
+    ],
+    "cases_equal_pool": [
+        (CASES, changed("fund_from_points_fen", "fund_from_points_fen + (case_id = 'a')::INT"), "H1、310 的病例", 1000, 1001),
+        (CASES, changed("budget_line", "CASE WHEN case_id = 'a' THEN '异地' ELSE '' END"), "H1、310 的病例", 1000, 500),
     ],
     "months_equal_cases": [
         ("year_paid", "SELECT * FROM true_table WHERE fund_fen <> 300", "H1、310 全年的月度核定基金", 600, 900),

@@ -18,6 +18,7 @@ from tests.reference.clear_case import Month, NoValue, Year, YearCase, clear
 
 PHASES = (Phase.explicit, Phase.generate)  # a year takes a second to clear: shrinking one takes minutes
 HOSPITALS, KINDS = ("H1", "H2", "H3"), ("310", "390")
+NO_LINES, LINES = ("",), ("", "", "异地", "生育")
 # Small numbers meet each other: equal remainders, exact halves, shares that do not end.
 fen = st.one_of(st.integers(0, 30), st.integers(0, 90_000_000))
 LAWS = (
@@ -28,7 +29,9 @@ BENT = (("policy", None, True), ("difference", None, False))
 
 
 @st.composite
-def cases_of(draw: Any, kind: str, by_points: bool, laws: tuple[Any, ...]) -> list[YearCase]:
+def cases_of(
+    draw: Any, kind: str, by_points: bool, laws: tuple[Any, ...], lines: tuple[str, ...]
+) -> list[YearCase]:
     found: list[YearCase] = []
     for number in range(draw(st.integers(1, 7))):
         method, of, kept = draw(st.sampled_from(laws))
@@ -45,7 +48,7 @@ def cases_of(draw: Any, kind: str, by_points: bool, laws: tuple[Any, ...]) -> li
             f"{kind}-{number}", draw(st.sampled_from(HOSPITALS)), kind, apart + draw(fen), draw(st.integers(-50, 900)),
             fee, pool, points, apart, draw(st.sampled_from((0, 0, 7))), method, of, kept,
             (pool, fee) if method == "ratio" else None, draw(st.sampled_from(("AA", "BB"))),
-            draw(st.sampled_from(("2025-01", "2025-07"))),
+            draw(st.sampled_from(("2025-01", "2025-07"))), line=draw(st.sampled_from(lines)),
         )  # fmt: skip
         found.append(case)
         if draw(st.integers(0, 4)) == 0:
@@ -71,7 +74,8 @@ def years(draw: Any, value: str) -> Year:
     )
     kinds = draw(st.sampled_from((KINDS[:1], KINDS)))
     budget = draw(st.sampled_from((fen, *[st.integers(10**9, 10**12)] * 4)))  # most years have a value
-    cases = [case for kind in kinds for case in draw(cases_of(kind, by_points, laws))]
+    lines = draw(st.sampled_from((NO_LINES, NO_LINES, LINES)))
+    cases = [case for kind in kinds for case in draw(cases_of(kind, by_points, laws, lines))]
     keys = [(name, kind) for name in HOSPITALS for kind in kinds]
     months = [
         Month(*draw(st.sampled_from(keys)), *(draw(fen) for _ in range(4)), draw(st.sampled_from(("2025-01", "2025-02"))))
@@ -86,6 +90,8 @@ def years(draw: Any, value: str) -> Year:
     return Year(
         cases, months, draw(some), draw(st.dictionaries(st.sampled_from(keys), fen, max_size=2)),
         {kind: draw(budget) for kind in kinds}, draw(judged),
+        # a line without cases has no budget: that is one sentence, and would empty most years
+        {case.pool: draw(budget) for case in cases if case.line},
     )  # fmt: skip
 
 
@@ -97,6 +103,8 @@ def laws_of(draw: Any, value: str) -> dict[str, Any]:
     if value == "elastic":
         more["base_points"] = {kind: str(draw(st.integers(1, 500))) for kind in KINDS}
         more["fixed_values"] = {kind: draw(st.sampled_from(("0.01", "3.3333", "10"))) for kind in KINDS}
+    if value != "fixed":
+        more["lines_as_priced"] = draw(st.sampled_from(([], ["异地"])))
     return law(value=value, **more)
 
 
@@ -116,11 +124,14 @@ def proved(year: Year, entry: dict[str, Any]) -> None:
                 key: {name: row[name] for name in expected.hospitals[key]} for key, row in rows.items()
             } == (expected.hospitals)
             shown = found.insurance()
-    for kind, value in expected.values.items():
-        row = shown[kind]
+            of_pool, pools = found.pools()
+    if of_pool:
+        assert of_pool == expected.pools
+    for (kind, line), value in expected.values.items():
+        row = pools[kind, line] if pools else shown[kind]
         assert Fraction(int(row["value_num"]), int(row["value_den"])) == value
         if row["added_points"] is None:
-            assert row["fund_from_points_fen"] == year.budgets[kind]
+            assert row["fund_from_points_fen"] == year.fund((kind, line))
 
 
 def examples(of_forty: int) -> int:

@@ -32,7 +32,8 @@ def banded(*changes: tuple[int, str, Any], measure: str | None = "fund") -> dict
 
 SLIPS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown value": (dated(value="generous"), "`clearing.0.value`：只能是 .*实为 `generous`"),
-    "unknown key": (dated(value="fixed", reclassify="once"), "`clearing.0.reclassify`：不认识的项"),
+    "unknown key": (dated(value="fixed", reclasify="once"), "`clearing.0.reclasify`：不认识的项"),
+    "nothing to decide by": (dated(value="fixed", reclassify="once"), "reclassify: once 要有求出的费率才能重判，value 为 fixed"),
     "no source": ({"from": "2025-01-01", "value": "fixed"}, "`clearing.0.source`：缺少此项"),
     "bands from elsewhere": (banded((0, "lo", "0.1")), "bands 须从 0 起，第一段从 0.1 起"),
     "a gap": (banded((0, "hi", "0.7")), "bands 第 1 段到 0.7，第 2 段从 0.8 起，有空档"),

@@ -72,7 +72,7 @@ class Year:
         return self.out / "demo-year"
 
 
-def make_pack(year: Year, budget_yuan: dict[str, int]) -> None:
+def make_pack(year: Year, budget_yuan: dict[tuple[str, str], int]) -> None:
     """demo-points for the synthetic hospitals, with two alliances and weights that change in July."""
     shutil.copytree(ROOT / "configs" / "regions" / "demo-points", year.pack)
     with (year.folder / "discharges" / "_hospitals.csv").open(encoding="utf-8") as file:
@@ -126,6 +126,7 @@ CLEARING = f"""
 clearing:
   - from: {YEAR}-01-01
     value: floating
+    lines_as_priced: [跨省异地]
     bands_measure: fund
     bands:
       - {{lo: 0, hi: 0.8, base: 0, share: 1}}
@@ -152,11 +153,11 @@ def set_july_weights(year: Year, factor: Decimal) -> None:
     _write(year.pack / "weights-july.csv", rows)
 
 
-def set_budgets(year: Year, budget_yuan: dict[str, int]) -> None:
-    """The first version of the year's budget by insurance type."""
+def set_budgets(year: Year, budget_yuan: dict[tuple[str, str], int]) -> None:
+    """The first version of the year's budget by pool: insurance type and budget line."""
     _write(year.pack / "budgets.csv", [
-        {"insurance_type": kind, "year": YEAR, "fund": yuan, "version": 1, "reason": "", "source": "示范取值"}
-        for kind, yuan in budget_yuan.items()
+        {"insurance_type": kind, "budget_line": line, "year": YEAR, "fund": yuan, "version": 1, "reason": "", "source": "示范取值"}
+        for (kind, line), yuan in budget_yuan.items()
     ])  # fmt: skip
 
 
@@ -214,7 +215,9 @@ def tie(year: Year, cleared: dict[str, Any]) -> None:
         int((frame["deposit_fen"] - frame["deposit_returned_fen"]).sum()),
     )
     assert months + clearing == entitled - kept, (months, clearing, entitled, kept)
-    budgets = pl.read_parquet(Path(cleared["folder"]) / "insurance_clearing.parquet")
+    budgets = pl.read_parquet(Path(cleared["folder"]) / "pool_balance.parquet").filter(
+        pl.col("value").is_not_null()
+    )
     assert budgets["budget_fen"].to_list() == budgets["fund_from_points_fen"].to_list()
     print(f"months {months:,} + clearing {clearing:,} = entitlement {entitled:,} − deposit kept {kept:,} (fen); "
           f"budget used to the fen: {budgets['fund_from_points_fen'].to_list()}")  # fmt: skip
@@ -237,8 +240,8 @@ def main() -> None:
         span = f"{year.months[0]}..{year.months[-1]}"
         year.say("synth", str(folder / "discharges"), "--cases", str(options.cases), "--hospitals",
                  str(options.hospitals), "--months", span, "--seed", "25")  # fmt: skip
-    make_pack(year, {"310": 1_000_000_000, "390": 1_000_000_000})
-    funds: dict[str, int] = {}
+    make_pack(year, {(kind, line): 1_000_000_000 for kind in ("310", "390") for line in ("", "跨省异地")})
+    funds: dict[tuple[str, str], int] = {}
     for place, period in enumerate(year.months):
         made = year.month(period)
         if place in (2, 5, 8):
@@ -246,8 +249,11 @@ def main() -> None:
             made = year.month(period)
         done = year.make_final(made["run"])
         totals = made["totals"]
-        for row in pl.read_parquet(Path(made["folder"]) / "hospital_payment.parquet").iter_rows(named=True):
-            funds[row["insurance_type"]] = funds.get(row["insurance_type"], 0) + row["fund_fen"]
+        scored = pl.scan_parquet(Path(made["folder"]) / "scored.parquet").group_by(
+            "insurance_type", "budget_line"
+        )
+        for kind, line, fen in scored.agg(pl.col("fund_fen").sum()).collect().iter_rows():
+            funds[kind, line] = funds.get((kind, line), 0) + fen
         print(f"{period} {made['run']}: in {totals['rows_in']:,} paid {totals['paid']:,} refused {totals['refused']:,} "
               f"held {totals['held']:,}; paid {done['paid_fen']:,} fen, due {done['due_on']}", flush=True)  # fmt: skip
     set_july_weights(year, Decimal("1.03"))  # another meeting: less than was agreed in July
@@ -256,7 +262,7 @@ def main() -> None:
     for one in found["months"]:
         print(f"rerun {one['period']}: {one['recomputed_fen'] - one['published_fen']:+,} fen, "
               f"{one['hospitals_changed']} hospitals, version {one['version']}")  # fmt: skip
-    set_budgets(year, {kind: fen // 100 * 98 // 100 for kind, fen in sorted(funds.items())})
+    set_budgets(year, {pool: fen // 100 * 98 // 100 for pool, fen in sorted(funds.items())})
     for step in ("plan", "data", "assessment"):
         year.say(
             "year", year.region(), "--year", YEAR, "--step", step, "--by", NAMES[1], "--out", str(year.out)

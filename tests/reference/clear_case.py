@@ -34,6 +34,11 @@ class YearCase:
     group: str = "AA"
     period: str = "2025-01"
     reverses: str | None = None
+    line: str = ""  # the budget line that pays it; blank: the main pool
+
+    @property
+    def pool(self) -> tuple[str, str]:
+        return self.kind, self.line
 
     @property
     def units(self) -> Fraction:
@@ -63,7 +68,10 @@ class Month:
 
 @dataclass(frozen=True)
 class Year:
-    """All that a clearing reads. Advances: (out, returned); assessments: (coefficient, share of deposit returned)."""
+    """All that a clearing reads. Advances: (out, returned); assessments: (coefficient, share of deposit returned).
+
+    Budgets: of main pools by type, of budget lines by type and line.
+    """
 
     cases: Sequence[YearCase] = ()
     months: Sequence[Month] = ()
@@ -71,15 +79,23 @@ class Year:
     audits: Mapping[Key, int] = field(default_factory=dict)
     budgets: Mapping[str, int] = field(default_factory=dict)
     assessments: Mapping[tuple[str, str | None], tuple[str, str]] = field(default_factory=dict)
+    line_budgets: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def fund(self, pool: tuple[str, str]) -> int | None:
+        return self.line_budgets.get(pool) if pool[1] else self.budgets.get(pool[0])
 
 
 @dataclass(frozen=True)
 class ClearedYear:
-    """What the year comes to: fen by case, steps by hospital and type, value by type (yuan per point, multiplier)."""
+    """What the year comes to: fen by case, steps by hospital and type, value by pool (yuan per point, multiplier).
+
+    `pools`: fen by hospital and pool.
+    """
 
     cases: dict[str, int]
     hospitals: dict[Key, dict[str, int]]
-    values: dict[str, Fraction]
+    values: dict[tuple[str, str], Fraction]
+    pools: dict[tuple[str, str, str], int]
 
 
 class NoValue(Exception):
@@ -94,40 +110,45 @@ def away(number: Fraction) -> int:
 
 def clear(year: Year, law: Mapping[str, Any]) -> ClearedYear:
     """The year by the law as a pack writes it. Raises NoValue."""
-    exact: dict[str, Fraction] = {}
     amounts: dict[str, int] = {}
-    of_hospital: dict[Key, int] = {}
-    standards: dict[Key, int] = {}
-    values: dict[str, Fraction] = {}
-    kinds = sorted({case.kind for case in year.cases})
-    if law["value"] == "fixed":
-        for case in year.cases:
-            amounts[case.case_id] = as_priced(case, year)
-            key = case.hospital, case.kind
-            of_hospital[key] = of_hospital.get(key, 0) + amounts[case.case_id]
-            standards[key] = standards.get(key, 0) + case.standard_fen
-    else:
-        if set(kinds) != {kind for kind, fen in year.budgets.items() if fen or kind in kinds}:
-            raise NoValue
-        for kind in kinds:
-            own = [case for case in year.cases if case.kind == kind]
-            value, pool = value_of(own, year, law, kind)
-            values[kind] = value / 100 if own[0].points is not None else value
-            exact |= {case.case_id: owed(case, year, value) for case in own}
-            hospitals = sorted({case.hospital for case in own})
-            wanted = {name: sum(exact[c.case_id] for c in own if c.hospital == name) for name in hospitals}
-            for name, fen in spread(wanted, pool).items():
-                of_hospital[name, kind] = fen
-                mine = [case for case in own if case.hospital == name]
-                standards[name, kind] = away(sum(case.apart_fen + case.units * value for case in mine))
-                pairs = paired(year)
-                amounts |= {c.case_id: away(exact[c.case_id]) for c in mine if c.case_id in pairs}
-                single = {c.case_id: exact[c.case_id] for c in mine if c.case_id not in pairs}
-                amounts |= spread(single, fen)
-    steps = {
-        key: steps_of(key, year, law, of_hospital.get(key, 0), standards.get(key, 0)) for key in keys_of(year)
-    }
-    return ClearedYear(amounts, steps, values)
+    of_pool: dict[tuple[str, str, str], int] = {}
+    standards: dict[tuple[str, str, str], int] = {}
+    values: dict[tuple[str, str], Fraction] = {}
+    as_they_are = [case for case in year.cases if not solved(case.pool, law)]
+    for case in as_they_are:
+        key = case.hospital, *case.pool
+        amounts[case.case_id] = as_priced(case, year)
+        of_pool[key] = of_pool.get(key, 0) + amounts[case.case_id]
+        standards[key] = standards.get(key, 0) + case.standard_fen
+    pools = sorted({case.pool for case in year.cases if solved(case.pool, law)})
+    funded = {(kind, "") for kind, fen in year.budgets.items() if fen}
+    funded |= {pool for pool, fen in year.line_budgets.items() if fen}
+    if any(year.fund(pool) is None for pool in pools) or any(
+        solved(pool, law) and pool not in pools for pool in funded
+    ):
+        raise NoValue
+    for pool in pools:
+        own = [case for case in year.cases if case.pool == pool]
+        value, fund = value_of(own, year, law, pool)
+        values[pool] = value / 100 if own[0].points is not None else value
+        exact = {case.case_id: owed(case, year, value) for case in own}
+        hospitals = sorted({case.hospital for case in own})
+        wanted = {name: sum(exact[c.case_id] for c in own if c.hospital == name) for name in hospitals}
+        for name, fen in spread(wanted, fund).items():
+            of_pool[name, *pool] = fen
+            mine = [case for case in own if case.hospital == name]
+            standards[name, *pool] = away(sum(case.apart_fen + case.units * value for case in mine))
+            pairs = paired(year)
+            amounts |= {c.case_id: away(exact[c.case_id]) for c in mine if c.case_id in pairs}
+            single = {c.case_id: exact[c.case_id] for c in mine if c.case_id not in pairs}
+            amounts |= spread(single, fen)
+    steps = {key: steps_of(key, year, law, of_pool, standards) for key in keys_of(year)}
+    return ClearedYear(amounts, steps, values, of_pool)
+
+
+def solved(pool: tuple[str, str], law: Mapping[str, Any]) -> bool:
+    """Whether the pool has a value of its own; else its cases keep the prices of their months."""
+    return bool(law["value"] != "fixed" and pool[1] not in law.get("lines_as_priced", ()))
 
 
 def paired(year: Year) -> set[str]:
@@ -166,8 +187,10 @@ def owed(case: YearCase, year: Year, value: Fraction) -> Fraction:
     return case.separate_fen + standard - (case.fee_fen - case.pool_fen)
 
 
-def value_of(own: Sequence[YearCase], year: Year, law: Mapping[str, Any], kind: str) -> tuple[Fraction, int]:
-    """The value at which the cases of a type sum to the pool, and the pool."""
+def value_of(
+    own: Sequence[YearCase], year: Year, law: Mapping[str, Any], pool: tuple[str, str]
+) -> tuple[Fraction, int]:
+    """The value at which the cases of a pool sum to its fund, and the fund."""
     if any(
         case.method == "policy" or (case.method == "difference" and not case.negative_kept) for case in own
     ):
@@ -176,18 +199,19 @@ def value_of(own: Sequence[YearCase], year: Year, law: Mapping[str, Any], kind: 
     per_value = sum((owed(case, year, Fraction(1)) for case in own), Fraction(0)) - nothing
     if per_value <= 0:
         raise NoValue
-    pool, value = year.budgets[kind], (year.budgets[kind] - nothing) / per_value
-    if law["value"] == "elastic":
+    fund, kind = year.fund(pool) or 0, pool[0]
+    value = (fund - nothing) / per_value
+    if law["value"] == "elastic" and not pool[1]:  # a budget line has no base
         base, fixed = Fraction(law["base_points"][kind]), Fraction(law["fixed_values"][kind]) * 100
         points = sum(case.units for case in own)
         if points <= base:
             value = fixed
-            pool = away(nothing + per_value * fixed)
+            fund = away(nothing + per_value * fixed)
         elif points * value < base * fixed:
             raise NoValue
     if value < 0:
         raise NoValue
-    return value, pool
+    return value, fund
 
 
 def spread(exact: Mapping[str, Fraction], total: int) -> dict[str, int]:
@@ -206,9 +230,15 @@ def keys_of(year: Year) -> list[Key]:
     )  # fmt: skip
 
 
-def steps_of(key: Key, year: Year, law: Mapping[str, Any], fund: int, standard: int) -> dict[str, int]:
+def steps_of(
+    key: Key, year: Year, law: Mapping[str, Any], of_pool: Mapping[Any, int], standards: Mapping[Any, int]
+) -> dict[str, int]:
     """From fund_from_points down to the clearing, as a hospital would with a pocket calculator."""
-    mine = [case for case in year.cases if (case.hospital, case.kind) == key]
+    whole, whole_standard = (
+        sum(fen for pool, fen in found.items() if pool[:2] == key) for found in (of_pool, standards)
+    )
+    fund, standard = of_pool.get((*key, ""), 0), standards.get((*key, ""), 0)  # bands: the main pool's alone
+    mine = [case for case in year.cases if (case.hospital, case.kind) == key and not case.line]
     months = [one for one in year.months if (one.hospital, one.kind) == key]
     spent, granted = {
         "fund": (sum(case.pool_fen for case in mine), fund),
@@ -226,6 +256,7 @@ def steps_of(key: Key, year: Year, law: Mapping[str, Any], fund: int, standard: 
             banded = away(amount if law["bands_measure"] == "fund" else fund * amount / granted)
     hospital, kind = key
     judged = year.assessments.get((hospital, kind)) or year.assessments.get((hospital, None)) or ("1", "1")
+    banded += whole - fund
     assessed = away(banded * Fraction(judged[0]))
     entitlement = assessed - year.audits.get(key, 0)
     out, returned = year.advances.get(key, (0, 0))
@@ -234,7 +265,7 @@ def steps_of(key: Key, year: Year, law: Mapping[str, Any], fund: int, standard: 
     unpaid = sum(one.due_fen for one in months) - sum(one.cash_fen for one in months)
     settled = sum(one.settled_fen for one in months)
     return {
-        "standard_fen": standard, "fund_from_points_fen": fund, "banded_fen": banded, "assessed_fen": assessed,
+        "standard_fen": whole_standard, "fund_from_points_fen": whole, "banded_fen": banded, "assessed_fen": assessed,
         "entitlement_fen": entitlement, "still_out_fen": still_out, "deposit_returned_fen": deposit_back,
         "unpaid_fen": unpaid, "settled_fen": settled,
         "clearing_fen": entitlement - settled - still_out + deposit_back + unpaid,

@@ -11,6 +11,7 @@ FROM (
         half_away(insured * (per_capita_fen - p.serious_illness_per_head_fen) * (e4() - risk_reserve_e4), e4()) AS kept_fen,
         half_away(b.fund_fen::HUGEINT * budget_share_e6, 1000000::HUGEINT) AS share_fen
     FROM alliance_packages p
-    LEFT JOIN budgets b USING (insurance_type) -- a share of a budget that is not there is refused before: alliance.py
+    -- The type's budget is that of all its pools, as its cases are: main pool and budget lines (预算单列).
+    LEFT JOIN (SELECT insurance_type, sum(fund_fen)::BIGINT AS fund_fen FROM budgets GROUP BY ALL) b USING (insurance_type) -- a share of a budget that is not there is refused before: alliance.py
 )
 ORDER BY alliance_id, insurance_type

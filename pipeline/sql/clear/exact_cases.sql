@@ -1,4 +1,4 @@
--- exact_cases: one row per case of the year (grain: row_id of year_cases), its exact fund amount at the cleared value.
+-- exact_cases: one row per case of a solved pool (grain: row_id of year_cases), its exact fund amount at the cleared value.
 -- α + β·value = floor_fen + (remainder + part_left/value_den)/share_unit. β·value is a long multiplication by
 -- `radix`, since the whole product would not fit; `value_whole`, `value_rest`/`value_den` are the value of one unit.
 WITH parts AS (
@@ -10,7 +10,7 @@ WITH parts AS (
         share * (c.units // v.unit_size) AS beta,
         abs(beta) AS size
     FROM year_cases c
-    JOIN cleared_values v ON v.insurance_type = c.insurance_type::VARCHAR
+    JOIN cleared_values v ON v.insurance_type = c.insurance_type::VARCHAR AND v.budget_line = c.budget_line::VARCHAR
 ),
 multiplied AS (
     SELECT *,
@@ -27,7 +27,8 @@ placed AS (
         CASE WHEN top >= 0 THEN top // share_unit ELSE -((share_unit - 1 - top) // share_unit) END AS floor_fen
     FROM multiplied
 )
-SELECT row_id, case_id, hospital_id, insurance_type, paired, part_left, (top - floor_fen * share_unit)::BIGINT AS remainder,
+SELECT row_id, case_id, hospital_id, insurance_type, budget_line, paired, part_left,
+    (top - floor_fen * share_unit)::BIGINT AS remainder,
     -- A reversal and its original take no part in the fen that are missing: each is rounded half away from zero, so that
     -- they sum to nothing. To a half it wants `short` of the share unit, of which part_left/value_den is there.
     share_unit - 2 * (top - floor_fen * share_unit) AS short,

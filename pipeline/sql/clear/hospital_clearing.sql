@@ -1,7 +1,25 @@
 -- hospital_clearing: one row per hospital and insurance type (grain: hospital_id, insurance_type), every step a column.
 -- DESIGN §7, year: fund_from_points → bands → × assessment → − audit = entitlement; clearing = entitlement − settled
 -- − money still out + deposit × return + unpaid. Rounded half away from zero once where it is stored.
-WITH paid AS (
+-- Bands look at the main pool alone: what a budget line (预算单列) pays goes past them. See pool_clearing for the pools.
+WITH cases AS (
+    SELECT hospital_id, insurance_type, sum(cases) AS cases, bool_or(by_points) AS by_points, bool_or(by_rate) AS by_rate,
+        CASE WHEN count(*) = count(share_e12) AND min(share_e12) = max(share_e12) THEN min(share_e12) END AS share_e12,
+        sum(units) FILTER (by_points) AS points_units, sum(units) FILTER (by_rate) AS moving_units,
+        sum(apart_fen) AS apart_fen, sum(separate_fen) AS separate_fen, sum(month_fund_fen) AS month_fund_fen,
+        sum(total_fee_fen) AS total_fee_fen, sum(pool_fund_fen) AS pool_fund_fen,
+        sum(total_fee_fen) FILTER (budget_line = '') AS main_fee_fen,
+        sum(pool_fund_fen) FILTER (budget_line = '') AS main_recorded_fen
+    FROM year_sums GROUP BY ALL
+),
+funds AS (
+    SELECT hospital_id, insurance_type, sum(standard_fen) AS standard_fen,
+        sum(fund_from_points_fen) AS fund_from_points_fen,
+        sum(standard_fen) FILTER (budget_line = '') AS main_standard_fen,
+        sum(fund_from_points_fen) FILTER (budget_line = '') AS main_fund_fen
+    FROM hospital_funds GROUP BY ALL
+),
+paid AS (
     SELECT hospital_id, insurance_type, sum(settled_fen) AS settled_fen, sum(revolving_offset_fen) AS revolving_offset_fen,
         sum(deposit_fen) AS deposit_fen, sum(due_fen) AS due_fen
     FROM year_paid GROUP BY ALL
@@ -16,8 +34,8 @@ brought AS (
     SELECT j.hospital_id, j.insurance_type,
         coalesce(j.coefficient_e4, $else_e4)::BIGINT AS coefficient_e4,
         coalesce(j.deposit_return_e4, $else_e4)::BIGINT AS deposit_return_e4,
-        coalesce(s.cases, 0) AS cases, s.by_points, s.share_e12,
-        coalesce(s.units, 0) AS units, coalesce(s.apart_fen, 0)::HUGEINT AS apart_fen,
+        coalesce(s.cases, 0) AS cases, s.by_points, s.by_rate, s.share_e12,
+        s.points_units, s.moving_units, coalesce(s.apart_fen, 0)::HUGEINT AS apart_fen,
         coalesce(s.separate_fen, 0)::HUGEINT AS separate_fen,
         coalesce(s.total_fee_fen, 0)::HUGEINT AS total_fee_fen, coalesce(s.pool_fund_fen, 0)::HUGEINT AS pool_fund_fen,
         coalesce(s.month_fund_fen, 0)::HUGEINT AS month_fund_fen,
@@ -29,13 +47,14 @@ brought AS (
         coalesce(c.cash_fen, 0)::HUGEINT AS cash_fen,
         coalesce(l.advanced_fen, 0)::HUGEINT AS advanced_fen, coalesce(l.returned_fen, 0)::HUGEINT AS returned_fen,
         coalesce(a.audit_fen, 0)::HUGEINT AS audit_fen,
-        CASE $measure WHEN 'fund' THEN coalesce(s.pool_fund_fen, 0) WHEN 'total' THEN coalesce(s.total_fee_fen, 0)
+        coalesce(f.main_fund_fen, 0)::HUGEINT AS main_fund_fen,
+        CASE $measure WHEN 'fund' THEN coalesce(s.main_recorded_fen, 0) WHEN 'total' THEN coalesce(s.main_fee_fen, 0)
         END::HUGEINT AS spent_fen,
-        CASE $measure WHEN 'fund' THEN coalesce(f.fund_from_points_fen, 0)
-            WHEN 'total' THEN coalesce(f.standard_fen, 0) END::HUGEINT AS granted_fen
+        CASE $measure WHEN 'fund' THEN coalesce(f.main_fund_fen, 0)
+            WHEN 'total' THEN coalesce(f.main_standard_fen, 0) END::HUGEINT AS granted_fen
     FROM judged j
-    LEFT JOIN year_sums s USING (hospital_id, insurance_type)
-    LEFT JOIN hospital_funds f USING (hospital_id, insurance_type)
+    LEFT JOIN cases s USING (hospital_id, insurance_type)
+    LEFT JOIN funds f USING (hospital_id, insurance_type)
     LEFT JOIN paid p USING (hospital_id, insurance_type)
     LEFT JOIN cash c USING (hospital_id, insurance_type)
     LEFT JOIN lent l USING (hospital_id, insurance_type)
@@ -45,11 +64,11 @@ banded AS (
     SELECT b.*, e.base_e4 AS band_base_e4, e.share_e4 AS band_share_e4, e.lo_e4 AS band_lo_e4,
         CASE WHEN granted_fen > 0 THEN half_away(spent_fen * 10000, granted_fen) END AS spent_ratio_e4,
         -- amount = base·S + share·(F − lo·S), over 10^8; by total fee it is a multiple of S that the fund amount takes.
-        CASE WHEN e.base_e4 IS NULL THEN fund_from_points_fen
+        fund_from_points_fen - main_fund_fen + CASE WHEN e.base_e4 IS NULL THEN main_fund_fen
             WHEN $measure = 'fund' THEN half_away(
                 e.base_e4 * 10000 * granted_fen + e.share_e4 * (spent_fen * 10000 - e.lo_e4 * granted_fen), e4() * e4())
             ELSE half_away(
-                fund_from_points_fen
+                main_fund_fen
                 * (e.base_e4 * 10000 * granted_fen + e.share_e4 * (spent_fen * 10000 - e.lo_e4 * granted_fen)),
                 e4() * e4() * granted_fen)
         END AS banded_fen
@@ -68,8 +87,8 @@ steps AS (
 SELECT s.hospital_id, h.name AS hospital_name, h.level, s.insurance_type, s.cases::BIGINT AS cases,
     s.total_fee_fen::BIGINT AS total_fee_fen, s.pool_fund_fen::BIGINT AS pool_fund_fen,
     s.month_fund_fen::BIGINT AS month_fund_fen,
-    CASE WHEN s.by_points THEN (s.units::DECIMAL(24, 0) * 0.000001)::DECIMAL(24, 6) END AS points_total,
-    CASE WHEN NOT s.by_points THEN s.units::BIGINT END AS moving_fen,
+    CASE WHEN s.by_points THEN (s.points_units::DECIMAL(24, 0) * 0.000001)::DECIMAL(24, 6) END AS points_total,
+    CASE WHEN s.by_rate THEN s.moving_units::BIGINT END AS moving_fen,
     s.apart_fen::BIGINT AS apart_fen, s.standard_fen::BIGINT AS standard_fen,
     (s.share_e12::DECIMAL(20, 0) * 0.000000000001)::DECIMAL(20, 12) AS fund_share,
     s.separate_fen::BIGINT AS separate_fen, s.fund_from_points_fen::BIGINT AS fund_from_points_fen,

@@ -31,6 +31,10 @@ FROM (
     LEFT JOIN hospital_clearing h USING (insurance_type)
     GROUP BY ALL
 ) t
-LEFT JOIN budgets b USING (insurance_type)
-LEFT JOIN value_shown v USING (insurance_type)
+LEFT JOIN ( -- the type's money in all its pools; a pool without a budget leaves the sum unknown
+    SELECT insurance_type, CASE WHEN count(*) = count(budget_fen) THEN sum(budget_fen) END AS fund_fen,
+        max(budget_version) FILTER (budget_line = '') AS version
+    FROM pool_balance GROUP BY ALL
+) b USING (insurance_type)
+LEFT JOIN value_shown v ON v.insurance_type = t.insurance_type AND v.budget_line = ''
 ORDER BY t.insurance_type

@@ -3,7 +3,8 @@
 -- `units`: points in millionths, or by the rate method the standard at a multiplier of 1. `share_e12`: the share with
 -- the twelve digits it is stored with, so that the value of a year is a fraction of two numbers that can be written down.
 SELECT s.case_id, s.hospital_id::clear_hospital AS hospital_id, s.insurance_type::clear_insurance AS insurance_type,
-    s.period::clear_period AS period, s.group_code::clear_group AS group_code, s.case_count,
+    s.period::clear_period AS period, s.group_code::clear_group AS group_code,
+    s.budget_line::clear_line AS budget_line, s.case_count,
     s.case_id IN (SELECT case_id FROM year_pairs UNION ALL SELECT original_id FROM year_pairs) AS paired,
     s.points IS NOT NULL AS by_points,
     CASE WHEN s.points IS NULL THEN s.standard_fen - s.apart_fen ELSE s.points::DECIMAL(38, 6) * 1000000 END::BIGINT AS units,

@@ -1,6 +1,6 @@
--- year_sums: one row per hospital and insurance type with cases (grain: hospital_id, insurance_type).
+-- year_sums: one row per hospital and pool with cases (grain: hospital_id, insurance_type, budget_line).
 -- Σ α and Σ β of the fund amounts of year_cases, both times 10^12, and what the standards are made of.
-SELECT hospital_id::VARCHAR AS hospital_id, insurance_type::VARCHAR AS insurance_type,
+SELECT hospital_id::VARCHAR AS hospital_id, insurance_type::VARCHAR AS insurance_type, budget_line::VARCHAR AS budget_line,
     sum(case_count)::BIGINT AS cases,
     sum(separate_fen * 1000000000000::HUGEINT + CASE
         WHEN by_ratio THEN share_e12 * apart_fen::HUGEINT
@@ -17,4 +17,4 @@ SELECT hospital_id::VARCHAR AS hospital_id, insurance_type::VARCHAR AS insurance
     bool_and(units % 100 = 0) AS of_four_digits
 FROM year_cases
 GROUP BY ALL
-ORDER BY hospital_id, insurance_type
+ORDER BY hospital_id, insurance_type, budget_line
