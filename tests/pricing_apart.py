@@ -62,7 +62,8 @@ def priced_apart(trials: Mapping[Any, Trial], folder: Path) -> dict[Any, Found]:
             with priced(
                 region, trial.cases, folder / f"run-{number}", scores=trial.weights, printed=trial.printed
             ) as run:
-                found[name] = Found(run.scored(), run.refused())
+                severity = {row["case_id"]: row["severity"] for row in run.late}
+                found[name] = Found(run.scored(), run.refused(), severity)
         else:
             once = (region.pack.method, trial.pack["digits"], region.pack.pricing_by, region.pack.levels)
             together[json.dumps(once)].append((name, trial, region))
@@ -96,6 +97,7 @@ def _priced_together(group: Sequence[tuple[Any, Trial, Region]], folder: Path) -
     for row in late:
         number, case_id = row["case_id"].split(MARK)
         assert found[int(number)].refused.setdefault(case_id, row["code"]) == row["code"]
+        found[int(number)].severity[case_id] = row["severity"]
     return {name: one for (name, _, _), one in zip(group, found, strict=True)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -124,10 +124,11 @@ def differences(
 
 @dataclass(frozen=True)
 class Found:
-    """What the SQL says of some cases: rows of `scored`, and the code of each refusal, by case."""
+    """What the SQL says of some cases: rows of `scored`, the code of each refusal and its severity, by case."""
 
     scored: dict[str, dict[str, Any]]
     refused: dict[str, str]
+    severity: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def checked(
