@@ -35,17 +35,31 @@ def normal_form(text: str) -> str:
     return _CHAPTER_LETTER.sub(lambda letter: letter.group().upper(), body)
 
 
-# One search over all codes at once; what it finds is judged by `normal_form` itself.
-_SUSPICIOUS = re.compile(r"[^\x21-\x7e\n]|^[a-z]|\+[a-z]|\+X(?![0-9])|[^+\n]X|^$|.{65}", re.MULTILINE)
+# What a code in normal form never shows; each search begins with one letter, so that the text is skipped through.
+_ODD = tuple(map(re.compile, (r"\n[a-z]", r"\+[a-z]", r"\+X(?![0-9])", r"X(?<=[^+\n]X)")))
 
 
 def odd_codes(codes: list[str]) -> list[str]:
     """The codes that are empty or not in normal form."""
-    text = "\n".join(codes)
-    if text.count("\n") == len(codes) - 1 and not _SUSPICIOUS.search(text):
+    distinct = list(dict.fromkeys(codes))
+    if not _suspicious(distinct):
         return []
-    doubtful = [code for code in codes if not code or "\n" in code or _SUSPICIOUS.search(code)]
-    return [code for code in doubtful if not code or normal_form(code) != code]
+    odd = {code for code in distinct if _suspicious([code]) and (not code or normal_form(code) != code)}
+    return [code for code in codes if code in odd]
+
+
+def _suspicious(codes: list[str]) -> bool:
+    """Whether any of them may be odd: one look at all of them at once; `normal_form` itself judges what it finds."""
+    text = "\n".join(codes)
+    return (
+        not text.isascii()
+        or not text.replace("\n", "").isprintable()
+        or " " in text
+        or text.count("\n") != len(codes) - 1
+        or "" in codes
+        or max(map(len, codes), default=0) > LONGEST_CODE
+        or any(odd.search(f"\n{text}") for odd in _ODD)
+    )
 
 
 @dataclass(frozen=True)

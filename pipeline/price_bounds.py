@@ -32,18 +32,34 @@ class _Largest:
     auxiliary: int
 
 
-def largest_product(terms: Terms, pack: Pack, scheme: Scheme) -> int:
+@dataclass(frozen=True)
+class Stored:
+    """Every number of one interval as the SQL stores it: rows of the two price tables, coefficients by group."""
+
+    groups: list[dict[str, object]]
+    hospitals: list[dict[str, object]]
+    by_group: list[int]
+    most: _Largest
+
+
+def stored_numbers(terms: Terms, pack: Pack, scheme: Scheme) -> Stored:
+    """What the two bounds look at; a catalogue has thousands of groups, so it is made once for both."""
+    groups, hospitals = _price_rows(terms, pack, scheme)
+    by_group = _by_group(terms, scheme, units_of(pack))
+    return Stored(groups, hospitals, by_group, _largest(terms, pack, scheme, groups, hospitals, by_group))
+
+
+def largest_product(terms: Terms, pack: Pack, stored: Stored) -> int:
     """An upper bound of all numerators and denominators, the doubling of the rounding included."""
-    units, most = units_of(pack), _largest(terms, pack, scheme)
+    units, most = units_of(pack), stored.most
     points_unit = 10**pack.digits.points if pack.method != "rate" else 1
     fund = {"difference": 1, "ratio": MOST_SUM, "policy": RULE_UNIT}[terms.fund_share.method]
     return max(_of_rule(rule, most, units, points_unit, fund) for rule in _rules(terms, pack))
 
 
-def largest_result_fits(terms: Terms, pack: Pack, scheme: Scheme) -> bool:
+def largest_result_fits(terms: Terms, pack: Pack, stored: Stored) -> bool:
     """Whether ratio, points and amounts of the largest fee at the smallest reference fit the columns that hold them."""
-    units, most = units_of(pack), _largest(terms, pack, scheme)
-    groups, hospitals = _price_rows(terms, pack, scheme)
+    units, most, groups, hospitals = units_of(pack), stored.most, stored.groups, stored.hospitals
     if not groups or not hospitals:
         return True
 
@@ -53,8 +69,7 @@ def largest_result_fits(terms: Terms, pack: Pack, scheme: Scheme) -> bool:
     least_price = min(
         Fraction(_whole(row, "reference_num"), _whole(row, "reference_den")) for row in hospitals
     )
-    printed = _by_group(terms, scheme, units)
-    c_least = Fraction(min([least(hospitals, "coefficient_num"), *printed]), units.coefficient)
+    c_least = Fraction(min([least(hospitals, "coefficient_num"), *stored.by_group]), units.coefficient)
     c_low, c_high = (
         min(c_least, Fraction(1)),
         Fraction(max(most.coefficient, units.coefficient), units.coefficient),
@@ -103,9 +118,11 @@ def _price_rows(
     return groups, hospitals
 
 
-def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
+def _largest(
+    terms: Terms, pack: Pack, scheme: Scheme, groups: list[dict[str, object]], hospitals: list[dict[str, object]],
+    by_group: list[int],
+) -> _Largest:  # fmt: skip
     units = units_of(pack)
-    groups, hospitals = _price_rows(terms, pack, scheme)
 
     def most(rows: list[dict[str, object]], name: str) -> int:
         return max((value for row in rows if isinstance(value := row[name], int)), default=1)
@@ -116,8 +133,7 @@ def _largest(terms: Terms, pack: Pack, scheme: Scheme) -> _Largest:
         for number in subtype.coefficients.values() if number is not None
     ]  # fmt: skip
     # A subtype's own coefficient stands in the place of a hospital's.
-    by_group = _by_group(terms, scheme, units)
-    by_group += [number * (units.coefficient // 10_000) for number in own]
+    by_group = [*by_group, *(number * (units.coefficient // 10_000) for number in own)]
     weight, rate = most(groups, "weight_num"), most(hospitals, "rate_num")
     reference_num, reference_den = most(hospitals, "reference_num"), most(hospitals, "reference_den")
     if terms.ratio.reference == "group_mean":  # measured.sql: Q is mean ÷ W

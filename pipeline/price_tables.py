@@ -71,8 +71,7 @@ def treatment_of(terms: Terms, group: str, kind: str) -> tuple[str, Treatment | 
     for one in terms.off_path.sets:
         if group in one.groups:
             return path_of_set(one.name), one
-    treatment: Treatment | None = getattr(terms.off_path, kind, None)
-    return kind, treatment
+    return kind, None if kind == "grouped" else getattr(terms.off_path, kind)
 
 
 def price_of_group(terms: Terms, scheme: Scheme, group: str, units: Units) -> dict[str, object] | None:

@@ -12,7 +12,7 @@ from pipeline.catalogue_check import check_catalogue, rows_without_score
 from pipeline.clearing_check import check_clearing
 from pipeline.errors import ConfigurationError
 from pipeline.path_check import check_paths
-from pipeline.price_bounds import MOST_HUGEINT, largest_product, largest_result_fits
+from pipeline.price_bounds import MOST_HUGEINT, largest_product, largest_result_fits, stored_numbers
 from pipeline.price_tables import price_of_group, price_of_hospital, units_of
 from pipeline.problem import Problem, some
 from pipeline.ratio_check import check_ratio
@@ -169,8 +169,9 @@ def _ties(terms: Terms, scheme: Scheme) -> list[Problem]:
 
 def _digits(region: Region, terms: Terms, scheme: Scheme) -> list[Problem]:
     """Numbers whose products would not fit the integers of the SQL."""
-    found = largest_product(terms, region.pack, scheme)
-    if found <= MOST_HUGEINT and largest_result_fits(terms, region.pack, scheme):
+    stored = stored_numbers(terms, region.pack, scheme)
+    found = largest_product(terms, region.pack, stored)
+    if found <= MOST_HUGEINT and largest_result_fits(terms, region.pack, stored):
         return []
     if found <= MOST_HUGEINT:
         return [Problem(

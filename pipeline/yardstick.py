@@ -5,7 +5,9 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -66,8 +68,10 @@ def yardstick(
     """
     first, last = period_days(period)
     return Yardstick(
-        dx=Vocabulary("dx_codes", tables.clinical_dx, _dx_traits(schemes, tables).__getitem__),
-        px=Vocabulary("px_codes", tables.clinical_px, _px_traits(schemes, tables).__getitem__),
+        dx=Vocabulary(
+            "dx_codes", tables.clinical_dx, partial(_dx_traits, _known_dx(schemes, tables), tables)
+        ),
+        px=Vocabulary("px_codes", tables.clinical_px, _known_px(schemes, tables).traits),
         hospitals=_in_force(region),
         out_of_force=_out_of_force(region),
         clinical=_clinical(region),
@@ -83,41 +87,38 @@ def yardstick(
     )
 
 
-class _Traits(dict[str, int]):
-    """Traits by code; an unknown code has none but may still be limited to one sex by its prefix."""
-
-    def __init__(self, tables: CodeTables | None) -> None:
-        super().__init__()
-        self._tables = tables
-
-    def __missing__(self, code: str) -> int:
-        return _sex_trait(self._tables, code) if self._tables else 0
-
-
 def _sex_trait(tables: CodeTables, code: str) -> int:
     sex = tables.sex_limit(code)
     return 0 if sex is None else (MEN_ONLY if sex == "1" else WOMEN_ONLY)
 
 
-def _dx_traits(schemes: list[Scheme], tables: CodeTables) -> _Traits:
-    traits = _Traits(tables)
-    aside = set().union(*(scheme.dx_not_for_grouping for scheme in schemes))
-    for code in set(tables.diagnosis_names).union(aside, *(scheme.known_dx for scheme in schemes)):
-        traits[code] = (
-            KNOWN
-            | (RESTRICTED if code in tables.restricted_dx else 0)
-            | (NOT_FOR_GROUPING if code in aside else 0)
-            | _sex_trait(tables, code)
-        )
-    return traits
+def _dx_traits(known: _Known, tables: CodeTables, code: str) -> int:
+    """Traits of a diagnosis; one that nobody knows may still be limited to one sex by its prefix."""
+    restricted = RESTRICTED if code in tables.restricted_dx else 0
+    return known.traits(code) | restricted | _sex_trait(tables, code)
 
 
-def _px_traits(schemes: list[Scheme], tables: CodeTables) -> _Traits:
-    traits = _Traits(None)
-    aside = set().union(*(scheme.px_not_for_grouping for scheme in schemes))
-    for code in set(tables.procedure_names).union(aside, *(scheme.known_px for scheme in schemes)):
-        traits[code] = KNOWN | (NOT_FOR_GROUPING if code in aside else 0)
-    return traits
+@dataclass(frozen=True)
+class _Known:
+    """The codes that any list knows, asked only for those that a batch holds."""
+
+    lists: tuple[Container[str], ...]
+    aside: frozenset[str]
+
+    def traits(self, code: str) -> int:
+        if code in self.aside:
+            return KNOWN | NOT_FOR_GROUPING
+        return KNOWN if any(code in one for one in self.lists) else 0
+
+
+def _known_dx(schemes: list[Scheme], tables: CodeTables) -> _Known:
+    aside = frozenset().union(*(scheme.dx_not_for_grouping for scheme in schemes))
+    return _Known((tables.diagnosis_names, *(scheme.known_dx for scheme in schemes)), aside)
+
+
+def _known_px(schemes: list[Scheme], tables: CodeTables) -> _Known:
+    aside = frozenset().union(*(scheme.px_not_for_grouping for scheme in schemes))
+    return _Known((tables.procedure_names, *(scheme.known_px for scheme in schemes)), aside)
 
 
 def _in_force(region: Region) -> pl.DataFrame:

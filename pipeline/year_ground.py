@@ -37,7 +37,7 @@ def plan_of(region: Region, year: str) -> dict[str, str]:
     entry = clearing_on(region, int(year))
     fixed = _keys("clearing", entry)
     for budget in budgets_of_year(region, entry, int(year)):
-        pool = "/".join(filter(None, (budget.insurance_type, budget.line)))
+        pool = "/".join(filter(None, budget.pool))
         fixed[f"预算 {pool}"] = f"第 {budget.version} 版 {yuan_text(budget.fund_fen)} 元"
     members: dict[str, list[str]] = {}
     for row in months_of(region, int(year)).to_pylist():

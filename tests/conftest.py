@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import typer
 from hypothesis import settings
 
 from pipeline import cli
 from pipeline.synth import synthesise
+from tests.schemes_once import read_schemes_once
 
 # `make test` has five minutes; `make bench` looks harder.
 settings.register_profile("fast", max_examples=16, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=400, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+read_schemes_once()
+# As `cli.main` has it: schemes are 100,000 small rows, and collecting among them costs a third of a test.
+gc.set_threshold(200_000, 50, 50)
 
 ROOT = Path(__file__).parent.parent
 PERIOD = "2025-10"
@@ -51,6 +59,10 @@ class Finished:
         return pq.read_table(self.folder / f"{name}.parquet")
 
 
+# The tree of commands is the same for every call; to make it takes longer than most commands.
+command_tree = cache(typer.main.get_command)
+
+
 def in_process(*words: object) -> Said:
     """`drgdip WORDS` in this process; an exception that the command line lets through is a failed test."""
     out, err = io.StringIO(), io.StringIO()
@@ -58,6 +70,7 @@ def in_process(*words: object) -> Said:
     try:
         with (
             mock.patch.object(sys, "argv", ["drgdip", *map(str, words)]),
+            mock.patch.object(typer.main, "get_command", command_tree),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             pytest.raises(SystemExit) as ended,
@@ -97,6 +110,17 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
         for file in sorted(folder.rglob("*"))
         if file.is_file() and not file.name.startswith(("lock", "ledger.")) and file.name != "runs.log"
     }
+
+
+def pytest_collection_finish() -> None:
+    """What stands now stays until the end: the collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """At the end everything goes, or DuckDB complains of what is left."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

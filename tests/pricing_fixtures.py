@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -197,6 +197,11 @@ def scheme_of(
     )  # fmt: skip
 
 
+def kinds_of(scores: Iterable[str], cases: Sequence[Case]) -> dict[str, str]:
+    """The groups of an invented scheme: those of KINDS, of the scores and of the cases."""
+    return KINDS | dict.fromkeys(scores, "grouped") | {case.drg: case.status for case in cases}
+
+
 @dataclass(frozen=True)
 class Priced:
     """A connection that holds the run's tables, and the late findings."""
@@ -239,16 +244,18 @@ def priced(
     folder.mkdir(parents=True, exist_ok=True)
     kind = region.pack.kind
     with engine(folder) as con:
-        _register(con, cases, ungrouped_days, kind)
+        register_cases(con, cases, ungrouped_days, kind)
         terms = resolve(region, dt.date(2025, 1, 1), LAST_DAY)
-        kinds = KINDS | dict.fromkeys(scores or {}, "grouped") | {case.drg: case.status for case in cases}
-        scheme = scheme_of(kinds, kind, scores, printed)
+        scheme = scheme_of(kinds_of(scores or {}, cases), kind, scores, printed)
         register_prices(con, region, terms, {entry.key: scheme for entry in region.pack.scheme})
         late = score(con, kind, folder, review).to_pylist()
         yield Priced(con, region, folder, late)
 
 
-def _register(con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_days: bool, kind: str) -> None:
+def register_cases(
+    con: duckdb.DuckDBPyConnection, cases: Sequence[Case], ungrouped_days: bool, kind: str
+) -> None:
+    """The tables that pricing meets: what validation passed, its groups, and all that arrived."""
     numbered = list(enumerate(cases))
     passed = [(row, case) for row, case in numbered if case.door == "on"]
     schema = pa.schema([("input_row", pa.int64()), *DISCHARGE_SCHEMA, ("stay_days", pa.int32())])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -121,6 +122,15 @@ def differences(
     return found
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the SQL says of some cases: rows of `scored`, the code of each refusal and its severity, by case."""
+
+    scored: dict[str, dict[str, Any]]
+    refused: dict[str, str]
+    severity: dict[str, str] = field(default_factory=dict, compare=False)
+
+
 def checked(
     pack: dict[str, Any], cases: Sequence[Case], folder: Path,
     weights: Mapping[str, str] = WEIGHTS, printed: Printed = NOTHING_PRINTED,
@@ -130,15 +140,24 @@ def checked(
         folder / "pack", pack, weights if pack.get("method") != "dip" else WEIGHTS, printed=printed
     )
     with priced(region, cases, folder / "run", scores=weights, printed=printed) as run:
-        rows = run.rows("scored")
-        assert len(rows) == len({row["case_id"] for row in rows})
-        assert len(rows) + len(run.late) == len(cases)
-        scored, refused = run.scored(), run.refused()
-    wrong = differences(pack, cases, scored, weights, printed)
+        assert len(run.rows("scored")) == len(run.scored()) and len(run.late) == len(run.refused())
+        found = Found(run.scored(), run.refused())
+    return agreed(pack, cases, found, weights, printed)
+
+
+def agreed(
+    pack: dict[str, Any], cases: Sequence[Case], found: Found,
+    weights: Mapping[str, str] = WEIGHTS, printed: Printed = NOTHING_PRINTED,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """The scored rows of `found`, in which the twin finds nothing that differs."""
+    assert found.scored.keys() ^ found.refused.keys() == {case.case_id for case in cases}
+    wrong = differences(pack, cases, found.scored, weights, printed)
     assert wrong == [], "\n".join(wrong[:3])
     by_code = {
         name: one for name, one in all_by_twin(pack, cases, weights, printed).items() if isinstance(one, str)
     }
-    codes = {name: code for name, code in refused.items() if not code.startswith(("reversal", "second"))}
+    codes = {
+        name: code for name, code in found.refused.items() if not code.startswith(("reversal", "second"))
+    }
     assert codes == by_code, sorted(codes.items() ^ by_code.items())[:6]
-    return scored
+    return found.scored

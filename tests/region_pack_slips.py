@@ -138,6 +138,7 @@ SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
     "a key twice": (pack("    prepay_ratio: 0.95", "    prepay_ratio: 0.95\n    prepay_ratio: 0.90"), ("重复的项 `prepay_ratio`",)),
     "a number twice as text and number": (pack(LEVELS_390, LEVELS_390 + LEVELS_390.replace('"', "")), ("重复的项 `390`",)),
     "YAML that does not parse": (pack("levels: [一级", "levels: [[一级"), ("region.yaml", "读不出来", "第 ")),
+    "YAML that nests without end": (written("region.yaml", b"a: " + b"[" * 200_000), ("region.yaml", "读不出来")),
     "not text": (written("region.yaml", b"\xff\xfe\x00"), ("region.yaml", "读不出来")),
     "an empty file": (written("region.yaml", ""), ("region.yaml", "须为键与值的表")),
     "YAML that makes objects": (pack("name: demo-rate", "name: !!python/object/apply:os.getcwd []"), ("region.yaml", "读不出来")),

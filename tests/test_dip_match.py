@@ -136,7 +136,7 @@ CHOSEN: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize("chosen", CHOSEN, ids=str)
-@settings(some, max_examples=30)
+@settings(some, max_examples=16)
 @given(catalogues_with_cases())
 def test_choices_of_a_region_take_the_place_of_the_catalogues(
     chosen: dict[str, Any], drawn: tuple[Catalogue, list[Case]]

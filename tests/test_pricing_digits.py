@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipeline.price_bounds import MOST_HUGEINT, largest_product
+from pipeline.price_bounds import MOST_HUGEINT, largest_product, stored_numbers
 from pipeline.price_rules import Amount
 from pipeline.region import Region
 from pipeline.region_check import check_region
@@ -58,7 +58,7 @@ def test_the_factors_of_a_rule_are_told_in_the_largest_parts_that_fit(amount: Am
 def bound(folder: Path, point_value: int) -> int:
     region = write_pack(folder / str(point_value), of_many_digits(point_value))
     (terms,) = resolve(region, dt.date(2025, 3, 1), dt.date(2025, 3, 1))
-    return largest_product(terms, region.pack, the_scheme())
+    return largest_product(terms, region.pack, stored_numbers(terms, region.pack, the_scheme()))
 
 
 def largest_inside(folder: Path) -> int:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.pricing_apart import Trial, priced_apart
 from tests.pricing_fixtures import Case, dated, dip_pack, priced, write_pack
-from tests.pricing_twin import checked
-from tests.reference.price_case import NOTHING_PRINTED, Printed, half_away
+from tests.pricing_twin import Found, checked
+from tests.reference.price_case import Printed, half_away
 
 PAYMENT = Path(__file__).parents[2] / "shared" / "facts" / "payment"
 needs_shared = pytest.mark.skipif(not PAYMENT.is_dir(), reason="../shared is not here")
@@ -87,12 +88,24 @@ def pack_of(style: Style, **changes: Any) -> dict[str, Any]:
     )  # fmt: skip
 
 
+DEVIATING = {
+    vector: Trial(pack_of(style), [Case("one", "AA", fen(fee), 0)], {"AA": "900" if vector == "D09" else "800"})
+    for vector, (style, fee, *_) in DEVIATION.items()
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Found]:
+    """What the SQL says of the trials of this module."""
+    trials = DEVIATING | UNKNOWN_TRIALS | OWN_TRIALS
+    return priced_apart(trials, tmp_path_factory.mktemp("dip"))
+
+
 @pytest.mark.parametrize("vector", DEVIATION)
-def test_deviation_is_paid_as_printed(tmp_path: Path, vector: str) -> None:
+def test_deviation_is_paid_as_printed(found: dict[Any, Found], vector: str) -> None:
     """To the fen, and the points to the printed digits; the twin says the same."""
-    style, fee, price_class, points, pay = DEVIATION[vector]
-    score = "900" if vector == "D09" else "800"
-    row = checked(pack_of(style), [Case("one", "AA", fen(fee), 0)], tmp_path, {"AA": score})["one"]
+    style, _, price_class, points, pay = DEVIATION[vector]
+    row = DEVIATING[vector].agreed(found[vector])["one"]
     assert (row["price_class"], f"{row['points']:.{style.digits}f}", row["standard_fen"]) == (
         price_class, points, fen(pay),
     )  # fmt: skip
@@ -146,25 +159,12 @@ def test_the_vectors_of_these_tests_are_those_of_the_facts() -> None:
 # --- what is unknown is refused
 
 
-def by_code(
-    tmp_path: Path, pack: dict[str, Any], case: Case, scores: dict[str, str], printed: Printed = NOTHING_PRINTED
-) -> str:  # fmt: skip
-    """The code of a refusal; `paid` for a case with a price. A sound case beside it is always paid."""
-    sound = Case("sound", "AA", hospital_id="H2", insurance_type="310")
-    region = write_pack(tmp_path / "pack", pack)
-    with priced(region, [case, sound], tmp_path / "run", scores=scores, printed=printed) as run:
-        assert run.scored()["sound"]["standard_fen"] > 0
-        assert (case.case_id in run.scored()) == (case.case_id not in run.refused())
-        return run.refused().get(case.case_id, "paid")
-
-
 GROUP_LEVEL = {"coefficients": [dated(by_group_level="catalogue")]}
 BLANKS = Printed({("AA", "二级"): "0.9", ("BB", "三级"): "1.1"}, {"BB": ("基层病种",)})
 
 
-@pytest.mark.parametrize(
-    ("changes", "case", "code"),
-    [
+# changes of the pack, the case, and the code of its refusal or `paid`
+UNKNOWN: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         ({}, {"drg": "EE"}, "no_weight"),  # a row of the catalogue without a score
         ({}, {"drg": "excluded"}, "paid"),
         ({"off_path": [dated(ungrouped={"treatment": "by_item"})]}, {"drg": "excluded"}, "no_weight"),
@@ -190,31 +190,44 @@ BLANKS = Printed({("AA", "二级"): "0.9", ("BB", "三级"): "1.1"}, {"BB": ("�
          {"insurance_type": "390"}, "no_rate"),
         ({"reference_prices": [dated(values={"310": "11"})]}, {"insurance_type": "390"}, "no_rate"),
         ({}, {"insurance_type": "390"}, "paid"),
-    ],
-)  # fmt: skip
-def test_what_is_unknown_is_refused_and_never_nothing(
-    tmp_path: Path, changes: dict[str, Any], case: dict[str, Any], code: str
-) -> None:
-    scores = {"AA": "800", "BB": "85.69"}
-    assert (
-        by_code(tmp_path, dip_pack(**changes), Case("one", **{"drg": "AA", **case}), scores, BLANKS) == code
+]  # fmt: skip
+SOUND = Case("sound", "AA", hospital_id="H2", insurance_type="310")
+UNKNOWN_TRIALS = {
+    f"unknown {number}": Trial(
+        dip_pack(**changes), [Case("one", **{"drg": "AA", **case}), SOUND], {"AA": "800", "BB": "85.69"}, BLANKS
     )
+    for number, (changes, case, _) in enumerate(UNKNOWN)
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("aux_e4", "own_e4", "coefficient", "auxiliary"),
-    [
+@pytest.mark.parametrize("number", range(len(UNKNOWN)))
+def test_what_is_unknown_is_refused_and_never_nothing(found: dict[Any, Found], number: int) -> None:
+    """By its code; a sound case beside it is always paid."""
+    of = found[f"unknown {number}"]
+    assert of.scored["sound"]["standard_fen"] > 0
+    assert of.scored.keys() ^ of.refused.keys() == {"one", "sound"}
+    assert of.refused.get("one", "paid") == UNKNOWN[number][2]
+
+
+# auxiliary and own coefficient of the case → the coefficient and the auxiliary that count
+OWN: list[tuple[int, int | None, str, str]] = [
         # c × a = 0.9 × 1.2 = 1.08: the row's own 1.0799 is less, 1.08 is as much and stands in its place, 1.61 too
         (12_000, 10_799, "0.9", "1.2"), (12_000, 10_800, "1.08", "1"), (12_000, 16_100, "1.61", "1"),
         (10_000, 8_999, "0.9", "1"), (10_000, None, "0.9", "1"),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+OWN_TRIALS = {
+    (aux_e4, own_e4): Trial(
+        pack_of(HUBEI), [Case("one", "AA", fen("8000"), 0, aux_e4=aux_e4, own_e4=own_e4)], {"AA": "800"}
+    )
+    for aux_e4, own_e4, _, _ in OWN
+}
+
+
+@pytest.mark.parametrize(("aux_e4", "own_e4", "coefficient", "auxiliary"), OWN)
 def test_an_own_coefficient_replaces_only_what_is_not_higher(
-    tmp_path: Path, aux_e4: int, own_e4: int | None, coefficient: str, auxiliary: str
+    found: dict[Any, Found], aux_e4: int, own_e4: int | None, coefficient: str, auxiliary: str
 ) -> None:
-    pack = pack_of(HUBEI)
-    case = Case("one", "AA", fen("8000"), 0, aux_e4=aux_e4, own_e4=own_e4)
-    row = checked(pack, [case], tmp_path, {"AA": "800"})["one"]
+    row = OWN_TRIALS[aux_e4, own_e4].agreed(found[aux_e4, own_e4])["one"]
     assert (row["coefficient"], row["auxiliary"]) == (Decimal(coefficient), Decimal(auxiliary))
     assert row["subtype"] == (
         "own" if auxiliary == "1" and own_e4 and own_e4 > 9_000 else None if aux_e4 == 10_000 else "aux"

@@ -18,9 +18,10 @@ import yaml
 from pipeline.pack import Method
 from pipeline.pack_paths import Treatment
 from pipeline.pack_pricing import BaseGroupsEntry, Family, FundShareEntry, RatioEntry
-from tests.pricing_fixtures import HOSPITALS, SOURCE, Case, dated, dip_pack, plain_pack, priced, write_pack
+from tests.pricing_apart import Trial, priced_apart
+from tests.pricing_fixtures import HOSPITALS, SOURCE, Case, dated, dip_pack, plain_pack
 from tests.pricing_rule_packs import points_pack, published_pack
-from tests.pricing_twin import checked
+from tests.pricing_twin import Found
 from tests.reference.price_case import Printed, half_away
 
 ROOT = Path(__file__).parent.parent
@@ -117,23 +118,32 @@ def rounded(exact: Fraction, places: int) -> Fraction:
     return Fraction(half_away(exact * 10**places), 10**places)
 
 
-@pytest.mark.parametrize("title", EXAMPLES)
-def test_an_example_is_what_the_sql_pays(tmp_path: Path, title: str) -> None:
-    """Class, ratio, points, amount and fund as printed; the reference engine says the same (`checked`)."""
-    one = EXAMPLES[title]
+def trial_of(one: dict[str, Any]) -> Trial:
+    """An example as the SQL prices it."""
     pack, case, said = pack_of(one), case_of(one["case"]), one["case"]
     tables = one.get("tables", {})
     means = {case.drg: str(tables["mean_fee_yuan"])} if "mean_fee_yuan" in tables else {}
     standards = {(case.drg, level): text for level, text in tables.get("standard_yuan", {}).items()}
     weights = {case.drg: str(said.get("weight", said.get("score", 1)))} | {"ZZ": "1"}
-    printed = Printed(means=means, standards=standards)
+    return Trial(pack, [case], weights, Printed(means=means, standards=standards))
+
+
+TRIALS = {title: trial_of(one) for title, one in EXAMPLES.items()}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    return priced_apart(TRIALS, tmp_path_factory.mktemp("examples"))
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_an_example_is_what_the_sql_pays(found: dict[str, Found], title: str) -> None:
+    """Class, ratio, points, amount and fund as printed; the reference engine says the same (`agreed`)."""
+    one = EXAMPLES[title]
     if "held" in one:
-        with priced(
-            write_pack(tmp_path / "pack", pack, weights, printed=printed), [case], tmp_path / "run"
-        ) as run:
-            assert run.scored() == {} and run.refused() == {"one": one["held"]}
+        assert found[title] == Found({}, {"one": one["held"]})
         return
-    row = checked(pack, [case], tmp_path, weights, printed)["one"]
+    row = TRIALS[title].agreed(found[title])["one"]
     exact, right = worked_out(one["pay"])
     assert half_away(exact * 100) == row["standard_fen"] and Fraction(right) * 100 == row["standard_fen"]
     if "class" in one:

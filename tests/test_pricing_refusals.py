@@ -13,10 +13,11 @@ from pipeline.errors import ConfigurationError
 from pipeline.problem import Problem
 from pipeline.region_check import check_region
 from pipeline.terms import resolve
+from tests.pricing_apart import Trial, priced_apart
 from tests.pricing_families import band
 from tests.pricing_fixtures import KINDS, Case, dated, plain_pack, priced, scheme_of, write_pack
 from tests.pricing_rule_packs import DIGITS, PRINTED, WEIGHTS, points_pack, published_pack
-from tests.pricing_twin import checked
+from tests.pricing_twin import Found, checked
 from tests.reference.price_case import Printed
 
 BY_ITEM = {"treatment": "by_item"}
@@ -64,21 +65,36 @@ REFUSED: dict[str, tuple[dict[str, Any], Case, str]] = {
 }  # fmt: skip
 
 
+def beside(code: str) -> Case:
+    return Case("paid", "AA" if code != "case_review" else "CC")
+
+
+ALONE = {
+    what: Trial(pack, [case, beside(code)], WEIGHTS, PRINTED) for what, (pack, case, code) in REFUSED.items()
+}
+WITH_REVERSAL = {
+    f"{what}, turned": Trial(pack, [case, case.reversed_by("back"), beside(code)], WEIGHTS, PRINTED)
+    for what, (pack, case, code) in REFUSED.items()
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    return priced_apart(ALONE | WITH_REVERSAL, tmp_path_factory.mktemp("refused"))
+
+
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_unknown_is_refused_and_its_reversal_with_it(tmp_path: Path, what: str) -> None:
-    """The twin refuses by the same code (`checked`); a case beside it is paid; a held case holds its reversal."""
-    pack, case, code = REFUSED[what]
-    paid = Case("paid", "AA" if code != "case_review" else "CC")
-    region = write_pack(tmp_path / "codes", pack, WEIGHTS, printed=PRINTED)
-    with priced(region, [case, case.reversed_by("back"), paid], tmp_path / "back") as run:
-        assert set(run.scored()) == {"paid"}
-        told = {row["case_id"]: (row["code"], row["severity"]) for row in run.late}
-    held = code == "case_review"
-    assert told["one"] == (code, "hold" if held else "refuse")
-    assert (
-        told["back"] == ("reversal_without_original", "hold") if held else ("reversal_of_refused", "refuse")
-    )
-    checked(pack, [case, paid], tmp_path, WEIGHTS, PRINTED)
+def test_what_is_unknown_is_refused_and_its_reversal_with_it(found: dict[str, Found], what: str) -> None:
+    """The twin refuses by the same code (`agreed`); a case beside it is paid; a held case holds its reversal."""
+    code = REFUSED[what][2]
+    turned = found[f"{what}, turned"]
+    assert set(turned.scored) == {"paid"}
+    assert turned.refused == {
+        "one": code,
+        "back": "reversal_without_original" if code == "case_review" else "reversal_of_refused",
+    }
+    assert set(turned.severity.values()) == {"hold" if code == "case_review" else "refuse"}
+    ALONE[what].agreed(found[what])
 
 
 def test_the_months_beside_one_without_rate_are_paid(tmp_path: Path) -> None:

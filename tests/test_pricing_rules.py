@@ -11,26 +11,24 @@ from typing import Any
 
 import pytest
 
+from tests.pricing_apart import Trial, priced_apart
 from tests.pricing_families import VARIANTS, band
 from tests.pricing_fixtures import HOSPITALS, Case, dated, plain_pack
 from tests.pricing_rule_packs import DIGITS, PRINTED, WEIGHTS, by_method, points_pack, published_pack
-from tests.pricing_twin import around_thresholds, checked
+from tests.pricing_twin import Found, around_thresholds, checked
 
 FIRST = dt.date(2025, 1, 1)
 BB = Case("one", "BB", 300_000, 100_000)  # S at H2, employees, by rate: 9575.25 × 0.92 = 8809.23
 
 
-def ruled(folder: Path, rule: dict[str, Any], cases: list[Case]) -> dict[str, str]:
-    """Whether each case meets the rule, which pays 0.5·S."""
+def ruled(rule: dict[str, Any], values: dict[str, dict[str, Any]]) -> Trial:
+    """Cases of BB with these values, and a rule that pays 0.5·S."""
     halved = {"name": "规则", **rule, "treatment": "factor", "factor": "0.5"}
     ratio = dated(
         reference="with_coefficient", low=band("as_normal", "0.1", True), high=[band("as_normal", "20", True)]
     )
     pack = plain_pack(special_rules=[dated(rules=[halved])], ratio=[ratio], digits=dict(DIGITS))
-    scored = checked(pack, cases, folder, WEIGHTS)
-    for row in scored.values():  # 8809.23 and half of it
-        assert row["standard_fen"] in (880_923, 440_462)
-    return {name: "met" if row["family"] == "factor" else "not" for name, row in scored.items()}
+    return Trial(pack, [replace(BB, case_id=case_id, **value) for case_id, value in values.items()], WEIGHTS)
 
 
 # condition → values and whether they meet it. A comparison with a missing value does not hold.
@@ -60,14 +58,22 @@ EDGES: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]], set[str]]] = {
 }  # fmt: skip
 
 
+TRIALS = {name: ruled(rule, values) for name, (rule, values, _) in EDGES.items()}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    return priced_apart(TRIALS, tmp_path_factory.mktemp("edges"))
+
+
 @pytest.mark.parametrize("name", EDGES)
-def test_a_special_rule_at_its_edge(tmp_path: Path, name: str) -> None:
-    rule, values, met = EDGES[name]
-    found = ruled(
-        tmp_path, rule, [replace(BB, case_id=case_id, **value) for case_id, value in values.items()]
-    )
-    assert {case_id for case_id, what in found.items() if what == "met"} == met
-    assert found.keys() == values.keys()
+def test_a_special_rule_at_its_edge(found: dict[str, Found], name: str) -> None:
+    _, values, met = EDGES[name]
+    scored = TRIALS[name].agreed(found[name])
+    for row in scored.values():  # 8809.23 and half of it
+        assert row["standard_fen"] in (880_923, 440_462)
+    assert {case_id for case_id, row in scored.items() if row["family"] == "factor"} == met
+    assert scored.keys() == values.keys()
 
 
 def test_of_rules_the_first_counts_and_scope_goes_before_them(tmp_path: Path) -> None:

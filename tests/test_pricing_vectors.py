@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.pricing_apart import Trial, priced_apart
 from tests.pricing_fixtures import Case, dated, plain_pack
 from tests.pricing_rule_packs import points_pack
-from tests.pricing_twin import checked
+from tests.pricing_twin import Found, checked
 from tests.reference.price_case import Printed
 
 PAYMENT = Path(__file__).parents[2] / "shared" / "facts" / "payment"
@@ -179,12 +180,24 @@ def every_result() -> Iterator[tuple[str, int]]:
     return ((name, number) for name, results in RESULTS.items() for number in range(len(results)))
 
 
-@pytest.mark.parametrize(("name", "number"), list(every_result()))
-def test_a_constructed_result_by_a_pack(tmp_path: Path, name: str, number: int) -> None:
-    one = RESULTS[name][number]
+def trial_of(one: Result) -> Trial:
     case = Case("one", **{"total_fee_fen": int(one.fee) * 100, "pool_fund_fen": 0, **one.more})
     printed = Printed(means={"AA": one.city.mean} if one.city.mean else {})
-    row = checked(one.city.pack, [case], tmp_path, {"AA": one.city.weight, "XQY": "1"}, printed)["one"]
+    return Trial(one.city.pack, [case], {"AA": one.city.weight, "XQY": "1"}, printed)
+
+
+TRIALS = {(name, number): trial_of(RESULTS[name][number]) for name, number in every_result()}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Found]:
+    return priced_apart(TRIALS, tmp_path_factory.mktemp("vectors"))
+
+
+@pytest.mark.parametrize(("name", "number"), list(every_result()))
+def test_a_constructed_result_by_a_pack(found: dict[tuple[str, int], Found], name: str, number: int) -> None:
+    one = RESULTS[name][number]
+    row = TRIALS[name, number].agreed(found[name, number])["one"]
     assert (row["price_class"], f"{Decimal(row['standard_fen']) / 100:.2f}") == (one.price_class, one.pay)
     if one.points is not None:
         assert f"{row['points']:.6f}" == one.points

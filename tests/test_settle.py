@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -180,77 +181,86 @@ def test_a_zeroed_difference_and_its_reversal_pass_the_laws(tmp_path: Path) -> N
 ORIGINAL = Case("o", "AA", 900_000, 540_000)
 
 
-@pytest.mark.parametrize(
-    ("cases", "expected"),
-    [
-        pytest.param(
-            [ORIGINAL, ORIGINAL.reversed_by("r1"), ORIGINAL.reversed_by("r2")],
-            {"o": ("paid", None), "r1": ("paid", None), "r2": ("refused", "second_reversal")},
-            id="a second reversal is refused, by settlement date and then case id",
-        ),
-        pytest.param(
-            [
-                ORIGINAL,
-                ORIGINAL.reversed_by("r1", settlement_date=dt.date(2025, 10, 9)),
-                ORIGINAL.reversed_by("r2"),
-            ],
-            {"o": ("paid", None), "r1": ("refused", "second_reversal"), "r2": ("paid", None)},
-            id="the earlier one counts, wherever it stands",
-        ),
-        pytest.param(
-            [ORIGINAL.reversed_by("r", reverses="nobody")],
-            {"r": ("held", "reversal_without_original")},
-            id="an unknown original holds",
-        ),
-        pytest.param(
-            [ORIGINAL, ORIGINAL.reversed_by("r", total_fee_fen=-899_999)],
-            {"o": ("paid", None), "r": ("held", "reversal_unlike")},
-            id="another fee holds",
-        ),
-        pytest.param(
-            [ORIGINAL, ORIGINAL.reversed_by("r", pool_fund_fen=540_000)],
-            {"o": ("paid", None), "r": ("held", "reversal_unlike")},
-            id="a fund that is not negative holds",
-        ),
-        pytest.param(
-            [ORIGINAL, ORIGINAL.reversed_by("r", hospital_id="H1")],
-            {"o": ("paid", None), "r": ("held", "reversal_unlike")},
-            id="another hospital holds",
-        ),
-        pytest.param(
-            [ORIGINAL, ORIGINAL.reversed_by("r1", total_fee_fen=-1), ORIGINAL.reversed_by("r2")],
-            {"o": ("paid", None), "r1": ("held", "reversal_unlike"), "r2": ("paid", None)},
-            id="one that is held takes nothing back, so the good one after it does",
-        ),
-        pytest.param(
-            [replace(ORIGINAL, door="refuse", code="unknown_sex"), ORIGINAL.reversed_by("r")],
-            {"o": ("refused", "unknown_sex"), "r": ("refused", "reversal_of_refused")},
-            id="refused with an original that validation refused",
-        ),
-        pytest.param(
-            [replace(ORIGINAL, door="hold", code="other_period"), ORIGINAL.reversed_by("r")],
-            {"o": ("held", "other_period"), "r": ("held", "reversal_without_original")},
-            id="held with an original that is held",
-        ),
-        pytest.param(
-            [replace(ORIGINAL, drg="DD"), replace(ORIGINAL, drg="DD").reversed_by("r")],
-            {"o": ("refused", "no_weight"), "r": ("refused", "reversal_of_refused")},
-            id="refused with an original that has no price",
-        ),
-        pytest.param(
-            [ORIGINAL, ORIGINAL.reversed_by("r1"), ORIGINAL.reversed_by("r2", reverses="r1")],
-            {"o": ("paid", None), "r1": ("paid", None), "r2": ("held", "reversal_without_original")},
-            id="a reversal cannot be reversed",
-        ),
-    ],
-)
-def test_reversals(tmp_path: Path, cases: list[Case], expected: dict[str, tuple[str, str | None]]) -> None:
-    _, rows, late, _ = settled(tmp_path, cases)
-    assert doors(rows) == expected
-    mine = {name: code for name, (_, code) in expected.items() if code in {row["code"] for row in late}}
-    assert {row["case_id"]: row["code"] for row in late} == mine
-    _, again, *_ = settled(tmp_path / "turned", cases[::-1])
-    assert doors(again) == expected
+Doors = dict[str, tuple[str, str | None]]
+REVERSALS: dict[str, tuple[list[Case], Doors]] = {
+    "a second reversal is refused, by settlement date and then case id": (
+        [ORIGINAL, ORIGINAL.reversed_by("r1"), ORIGINAL.reversed_by("r2")],
+        {"o": ("paid", None), "r1": ("paid", None), "r2": ("refused", "second_reversal")},
+    ),
+    "the earlier one counts, wherever it stands": (
+        [
+            ORIGINAL,
+            ORIGINAL.reversed_by("r1", settlement_date=dt.date(2025, 10, 9)),
+            ORIGINAL.reversed_by("r2"),
+        ],
+        {"o": ("paid", None), "r1": ("refused", "second_reversal"), "r2": ("paid", None)},
+    ),
+    "an unknown original holds": (
+        [ORIGINAL.reversed_by("r", reverses="nobody")],
+        {"r": ("held", "reversal_without_original")},
+    ),
+    "another fee holds": (
+        [ORIGINAL, ORIGINAL.reversed_by("r", total_fee_fen=-899_999)],
+        {"o": ("paid", None), "r": ("held", "reversal_unlike")},
+    ),
+    "a fund that is not negative holds": (
+        [ORIGINAL, ORIGINAL.reversed_by("r", pool_fund_fen=540_000)],
+        {"o": ("paid", None), "r": ("held", "reversal_unlike")},
+    ),
+    "another hospital holds": (
+        [ORIGINAL, ORIGINAL.reversed_by("r", hospital_id="H1")],
+        {"o": ("paid", None), "r": ("held", "reversal_unlike")},
+    ),
+    "one that is held takes nothing back, so the good one after it does": (
+        [ORIGINAL, ORIGINAL.reversed_by("r1", total_fee_fen=-1), ORIGINAL.reversed_by("r2")],
+        {"o": ("paid", None), "r1": ("held", "reversal_unlike"), "r2": ("paid", None)},
+    ),
+    "refused with an original that validation refused": (
+        [replace(ORIGINAL, door="refuse", code="unknown_sex"), ORIGINAL.reversed_by("r")],
+        {"o": ("refused", "unknown_sex"), "r": ("refused", "reversal_of_refused")},
+    ),
+    "held with an original that is held": (
+        [replace(ORIGINAL, door="hold", code="other_period"), ORIGINAL.reversed_by("r")],
+        {"o": ("held", "other_period"), "r": ("held", "reversal_without_original")},
+    ),
+    "refused with an original that has no price": (
+        [replace(ORIGINAL, drg="DD"), replace(ORIGINAL, drg="DD").reversed_by("r")],
+        {"o": ("refused", "no_weight"), "r": ("refused", "reversal_of_refused")},
+    ),
+    "a reversal cannot be reversed": (
+        [ORIGINAL, ORIGINAL.reversed_by("r1"), ORIGINAL.reversed_by("r2", reverses="r1")],
+        {"o": ("paid", None), "r1": ("paid", None), "r2": ("held", "reversal_without_original")},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def reversed_months(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Doors, dict[str, str]]]:
+    """All of them in one month, every case under the name of its example, as listed and turned round: doors, late codes."""
+    folder = tmp_path_factory.mktemp("reversals")
+    cases = [
+        replace(one, case_id=f"{name}|{one.case_id}", reverses=one.reverses and f"{name}|{one.reverses}")
+        for name, (some, _) in REVERSALS.items() for one in some
+    ]  # fmt: skip
+    found = []
+    for number, month in enumerate((cases, cases[::-1])):
+        _, rows, late, _ = settled(folder / str(number), month)
+        found.append((doors(rows), {row["case_id"]: row["code"] for row in late}))
+    return found
+
+
+@pytest.mark.parametrize("name", REVERSALS)
+def test_reversals(reversed_months: list[tuple[Doors, dict[str, str]]], name: str) -> None:
+    expected = {f"{name}|{case}": door for case, door in REVERSALS[name][1].items()}
+    (told, late), (turned, _) = reversed_months
+
+    def own(found: Mapping[str, Any]) -> dict[str, Any]:
+        return {case: one for case, one in found.items() if case.startswith(f"{name}|")}
+
+    assert own(told) == expected
+    mine = {case: code for case, (_, code) in expected.items() if code in own(late).values()}
+    assert own(late) == mine
+    assert own(turned) == expected
 
 
 def test_what_finds_no_price_is_refused_with_its_cases_never_zero(tmp_path: Path) -> None:

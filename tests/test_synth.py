@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -165,6 +166,7 @@ def _unlisted(column: str, codes: frozenset[str] | set[str], place: int) -> pl.E
     return pl.col(column).list.get(place, null_on_oob=True).is_in(list(codes))
 
 
+@cache
 def findings() -> dict[str, pl.Expr]:
     """What a row with the finding looks like, said once more and without the module that plants it."""
     book, codes = load_rulebook("chs-drg-2.0"), load_code_tables()

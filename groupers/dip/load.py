@@ -79,10 +79,10 @@ class Place:
     """A line of a table, to say where something is wrong."""
 
     def __init__(self, table: str, line: int) -> None:
-        self.text = f"表 `{table}` 第 {line} 行"
+        self._table, self._line = table, line
 
     def wrong(self, what: str) -> SchemeError:
-        return SchemeError(f"{self.text}{what}")
+        return SchemeError(f"表 `{self._table}` 第 {self._line} 行{what}")
 
 
 class Once:

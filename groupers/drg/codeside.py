@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from groupers.codecolumns import DROPPED
-from groupers.codes import normal_form
+from groupers.codes import normal_form, odd_codes
 
 
 class CodeSide:
@@ -25,7 +25,8 @@ class CodeSide:
         self.sets = (*sets, *(f"{prefix}*" for prefix in prefixes))
         self._prefixes = sorted(prefixes, key=len, reverse=True)
         self.id_of_code = {code: number for number, code in enumerate(codes)}
-        self.known = pa.array([code for code in codes if normal_form(code) == code], pa.string())
+        odd = set(odd_codes(list(codes))) - {""}
+        self.known = pa.array([code for code in codes if code not in odd], pa.string())
         self._known_ids = np.array([self.id_of_code[code] for code in self.known.to_pylist()], dtype=np.int32)
         self.unknown = len(codes) + len(prefixes)
         self.absent = self.unknown + 1
@@ -50,9 +51,13 @@ class CodeSide:
             if columns
             else np.zeros((self.size, 1), np.uint8)
         )
-        _, first, inverse = np.unique(seen, axis=0, return_index=True, return_inverse=True)
-        self.class_of = inverse.reshape(-1).astype(np.int64)
-        self.class_member = self.member[first]
+        # `np.unique` sorts all the rows; here only the few that differ are sorted, with the same numbers.
+        width, content = seen.shape[1], seen.tobytes()
+        rows = [content[start : start + width] for start in range(0, len(content), width)]
+        first = {row: number for number, row in reversed(list(enumerate(rows)))}
+        number_of = {row: number for number, row in enumerate(sorted(first))}
+        self.class_of = np.array([number_of[row] for row in rows], dtype=np.int64)
+        self.class_member = self.member[[first[row] for row in sorted(first)]]
 
     def assign_bits(self, bit_of_column: dict[int, int], words: int) -> None:
         """Spread bits of every id; `marked` lets the many codes without any be passed over at once."""
