@@ -27,7 +27,7 @@ from pipeline.clearing_check import check_reclassify
 from pipeline.earlier import register_earlier
 from pipeline.errors import AuditBroken, ConfigurationError
 from pipeline.pack_clearing import ClearingEntry
-from pipeline.price_bounds import MOST_HUGEINT, largest_product
+from pipeline.price_bounds import MOST_HUGEINT, largest_product, stored_numbers
 from pipeline.query import audit, engine, keep, parquet_view, rows, statement, store
 from pipeline.score import price, priced_through, register_prices
 from pipeline.simulate_inputs import Proposal, Stored, review_of_run
@@ -100,7 +100,10 @@ def _value_row(pool: Pool, value: Fraction) -> dict[str, Any]:
 def _stop_beyond(present: Proposal, values: Mapping[Pool, Fraction]) -> None:
     """Rates raised by these values still fit the integers of the SQL."""
     region = present.region
-    largest = max(largest_product(one, region.pack, present.schemes[one.scheme.key]) for one in present.terms)
+    largest = max(
+        largest_product(one, region.pack, stored_numbers(one, region.pack, present.schemes[one.scheme.key]))
+        for one in present.terms
+    )
     for pool, value in values.items():
         if largest * max(1, ceil(value)) ** 2 > MOST_HUGEINT:
             raise ConfigurationError(
