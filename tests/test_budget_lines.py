@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from pipeline.clear_ground import budgets_of_year
 from pipeline.clear_pools import read_pools
-from pipeline.clear_run import Trial, _budgets
 from pipeline.clear_workbook import write_clearing_hospital, write_clearing_region
 from pipeline.clearing_check import check_clearing
 from pipeline.errors import ConfigurationError, UsageMistake
@@ -178,13 +178,13 @@ def test_versions_count_by_pool(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert budget_lines(region, 2025) == {FAR: True, BIRTH: False}  # who is excluded is paid from no line
     assert budget_lines(region, 2024) == {}
-    trial = Trial(budgets_fen={f"310/{BIRTH}": 900, "390": 40})
+    given = {f"310/{BIRTH}": 900, "390": 40}
     (entry,) = region.pack.clearing
-    assert {one.pool: one.fund_fen for one in _budgets(region, entry, 2025, trial)} == {
+    assert {one.pool: one.fund_fen for one in budgets_of_year(region, entry, 2025, given)} == {
         ("310", ""): 10_000, ("310", BIRTH): 900, ("310", FAR): 700, ("390", ""): 40,
     }  # fmt: skip
     with pytest.raises(UsageMistake, match="预算单列 `康复` 不在 2025 年的 scope 中"):
-        _budgets(region, entry, 2025, Trial(budgets_fen={"310/康复": 1}))
+        budgets_of_year(region, entry, 2025, {"310/康复": 1})
 
 
 def test_pace_and_packages_look_at_the_whole_type(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from pipeline.settle import settle
 from pipeline.simulate_inputs import present_of, stored_months
 from tests.clearing_fixtures import columns_of, law, tables_of
 from tests.clearing_pictures import heading
-from tests.pricing_fixtures import Case, _register, dated, plain_pack, write_pack
+from tests.pricing_fixtures import Case, dated, plain_pack, register_cases, write_pack
 from tests.pricing_rule_packs import points_pack
 from tests.reference.clear_case import Year
 from tests.reference.reclassify_case import Bill, reclassified
@@ -231,7 +231,7 @@ def after(bench: Bench, period: str, cases: Sequence[Case], earlier: Path) -> Pa
     met = [Earlier(earlier.parent.name, earlier.name, earlier)]
     terms, schemes = simulate_inputs.terms_and_schemes(bench.region)
     with engine(made) as con:
-        _register(con, cases, False, "drg")
+        register_cases(con, cases, False, "drg")
         register_earlier(con, met)
         register_prices(con, bench.region, terms, schemes)
         score(con, "drg", made)
