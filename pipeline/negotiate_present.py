@@ -100,7 +100,7 @@ def present_of(region: Region, day: dt.date) -> Present:
     groups = {
         code: Group(code, scheme.names[code], panels.get(code, OTHERS), weight)
         for code, weight in sorted(table.items())
-        if code in scheme.kinds and _by_weight(found[0], scheme, code)
+        if code in scheme.kinds and priced_by_weight(found[0], scheme, code)
     }
     limits, reason_over, months = _limits(in_force(pack.negotiation, day), pack.kind)
     return Present(
@@ -144,11 +144,7 @@ def implied_weights(present: Present, history: History) -> dict[str, Decimal]:
     }
 
 
-def _sha(parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
-
-
-def _by_weight(terms: Terms, scheme: Scheme, code: str) -> bool:
+def priced_by_weight(terms: Terms, scheme: Scheme, code: str) -> bool:
     """Whether the table's weight prices the group's cases: not where they have a fixed weight, an amount, their fee."""
     _, treatment = treatment_of(terms, code, scheme.kinds[code])
     if treatment is None:
@@ -156,6 +152,10 @@ def _by_weight(terms: Terms, scheme: Scheme, code: str) -> bool:
     if treatment.treatment == "fixed_weight":
         return False
     return treatment.classes or amount_of_treatment(treatment, terms.ratio.reference).needs_weight
+
+
+def _sha(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
 def _panels(scheme: Scheme) -> dict[str, str]:
