@@ -67,7 +67,8 @@ class Rated:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Calibrated coefficients; `cost` of the region in fen per weight, `factor` f; totals are Σ W·c with one before."""
+    """Calibrated coefficients; `cost` of the region in fen per weight, `factors` f, by level
+    where they are measured on their level's cost, else one under an empty name; totals are Σ W·c with one before."""
 
     window: Window
     ground: Ground
@@ -75,7 +76,7 @@ class Coefficients:
     by: By
     units: tuple[Rated, ...] = field(repr=False)
     cost: Fraction
-    factor: Fraction
+    factors: Mapping[str, Fraction]
     before: Fraction
     after: Fraction
     aside: int
@@ -103,24 +104,36 @@ def calibrate_coefficients(
     members, aside = _members(window.mix, ground, present, by)
     found = [_rated(key, parts, ground, rules, by) for key, parts in members.items()]
     weights = rules.year_weights
-    fees, sums = _years([one for parts in members.values() for one in parts])
-    region = _cost(fees, sums, weights)
+    region = _cost(*_years([one for parts in members.values() for one in parts]), weights)
     if region is None:
         raise InputError(
             f"历史里没有可用来测算系数的病例：共 {window.cases:,} 例，都不按权重付、没有现行权重或系数另定；请核对历史"
         )
+    if by == "level" and rules.coefficients.reference == "level":
+        raise ConfigurationError(
+            "规则的 coefficients.reference 为 level 时只能测算机构系数；请改规则，或用 --by hospital"
+        )
+    by_level = rules.coefficients.reference == "level"
+    costs = {
+        level: _cost(
+            *_years([part for one in found if one.level == level for part in members[one.key]]), weights
+        )
+        for level in ({one.level for one in found} if by_level else ())
+    }
     measured = []
     for one in found:
-        cost = _cost(one.fees, one.weights, weights)
-        ratio = None if cost is None else cost / region
+        cost, reference = _cost(one.fees, one.weights, weights), costs.get(one.level, region)
+        ratio = None if cost is None or reference is None else cost / reference
         low, high = _bounds(one.present, rules)
         measured.append(replace(one, cost=cost, ratio=ratio, lowest=low, highest=high))
-    factor = _factor([one for one in measured if one.status == "own" and one.present is not None])
+    free = [one for one in measured if one.status == "own" and one.present is not None]
+    scopes = sorted({one.level for one in measured}) if by_level else [""]
+    factors = {scope: _factor([one for one in free if scope in ("", one.level)]) for scope in scopes}
     digits = ground.region.pack.digits.coefficient
-    done = [_settled(one, factor, digits) for one in measured]
+    done = [_settled(one, factors[one.level if by_level else ""], digits) for one in measured]
     kept = [one for one in done if one.present is not None and one.value is not None]
     return Coefficients(
-        window, ground, rules, by, tuple(done), region, factor,
+        window, ground, rules, by, tuple(done), region, factors,
         total([one.weight * (one.present or 0) for one in kept]),
         total([one.weight * _after(one) for one in kept]), aside,
     )  # fmt: skip

@@ -34,7 +34,7 @@ ENTRY = "coefficients.yaml"
 _FIELDS = (
     Field("key", "编号", "text", 16), Field("name", "名称", "prose", 30), Field("level", "级别", "text", 9),
     Field("status", "办法", "prose", 24), Field("cases", "例数", "count", 12), Field("kept", "裁剪后", "count", 12),
-    Field("weight", "Σ 权重", "weight", 16), Field("cost", "每权重费用（元）", "money", 16), Field("ratio", "比全市", "weight", 12),
+    Field("weight", "Σ 权重", "weight", 16), Field("cost", "每权重费用（元）", "money", 16), Field("ratio", "比值", "weight", 12),
     Field("present", "现行", "weight", 12), Field("value", "测算", "weight", 12), Field("change", "变动", "text", 12),
     Field("money", "影响金额（元）", "money", 18),
 )  # fmt: skip
@@ -59,7 +59,7 @@ def summary(found: Coefficients) -> dict[str, Any]:
     """The result in numbers, for the command line."""
     return {
         "cases": found.window.cases, "by": found.by, "aside": found.aside,
-        "cost_per_weight_yuan": yuan(found.cost), "factor": digits(found.factor, FACTOR_DIGITS),
+        "cost_per_weight_yuan": yuan(found.cost), "factors": {level: digits(f, FACTOR_DIGITS) for level, f in found.factors.items()},
         "total_before": digits(found.before, FACTOR_DIGITS), "total": digits(found.after, FACTOR_DIGITS),
         "residue": digits(found.residue, FACTOR_DIGITS),
         "values": {
@@ -138,13 +138,21 @@ def _change(one: Rated) -> str:
     return f"{half_away((Fraction(one.value) - one.present) / one.present * 100, 2):+f}%"
 
 
+def _factors(found: Coefficients) -> str:
+    return "，".join(f"{level}f = {digits(f, FACTOR_DIGITS)}" for level, f in found.factors.items())
+
+
+def _whose(found: Coefficients) -> str:
+    return "同级别的" if found.rules.coefficients.reference == "level" else "全市的"
+
+
 def _result(found: Coefficients) -> Iterator[str]:
     yield "## 结果"
     yield ""
     who = "医院" if found.by == "hospital" else "级别"
-    yield f"- 全市每权重费用（裁剪、按年加权）{yuan(found.cost)} 元；各{who}的比值 = 本{who}每权重费用 ÷ 全市。"
+    yield f"- 全市每权重费用（裁剪、按年加权）{yuan(found.cost)} 元；各{who}的比值 = 本{who}每权重费用 ÷ {_whose(found)}。"
     yield (
-        f"- 系数 = 比值 × f，取在上下限与变动幅度之内；f = {digits(found.factor, FACTOR_DIGITS)}，"
+        f"- 系数 = 比值 × f，取在上下限与变动幅度之内；{_factors(found)}，"
         "使有病例的、测算的各家 Σ 权重·系数 与现行相等。"
     )
     yield (
@@ -156,6 +164,10 @@ def _result(found: Coefficients) -> Iterator[str]:
         + ("、医院另有机构系数" if found.by == "level" else "")
         + "。"
     )
+    rates = found.ground.terms.rates
+    by_level = rates is not None and any(isinstance(one, dict) for one in rates.values.values())
+    if by_level and found.rules.coefficients.reference == "region":
+        yield "- **费率已分级别**：再与全市比，级别差异就算了两次；请考虑把规则的 coefficients.reference 改为 level。"
     yield ""
     yield from markdown_table(
         [who, "名称", "办法", "例数", "每权重费用（元）", "比值", "现行", "测算", "变动", "影响金额（元）"],
@@ -175,7 +187,7 @@ def _write_comparison(path: Path, found: Coefficients) -> None:
     created = dt.datetime.combine(found.window.last_day, dt.time())
     with open_book(path, title, region.sha256[:12], created) as book:
         sheet = book.sheet("系数")
-        sheet.banner(title, [[f"历史：{found.window.span}　f = {digits(found.factor, FACTOR_DIGITS)}"]])
+        sheet.banner(title, [[f"历史：{found.window.span}　{_factors(found)}"]])
         fields = [field.worded(kind) for field in _FIELDS]
         sheet.header(fields, frozen=2, filtered=len(found.units))
         rows = [

@@ -49,8 +49,9 @@ class RateRules(ClosedRules):
 
 
 class CoefficientRules(ClosedRules):
-    """What a coefficient may be, and how far it may move from the one in force, as a share of it."""
+    """Whose cost per weight a coefficient is measured on; its bounds, and its farthest step as a share of that in force."""
 
+    reference: Literal["region", "level"]
     lowest: Multiple
     highest: Multiple
     step: Step | None

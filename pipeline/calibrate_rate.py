@@ -1,14 +1,15 @@
 """Rates or point values from a fund: what the standards of a year may come to, over the weights it will bring.
 
 Per insurance type, of the last window: g = (1 + growth) × 12 ÷ months. Standards = fund × ΣF ÷ ΣP (ratio) or fund +
-(ΣF − ΣP)·g (difference), P the recorded fund; less what does not follow the rate, ·g; ÷ (Σ w·c·g). Source: DESIGN §6, §8.
+(ΣF − ΣP)·g (difference), P the recorded fund; less what does not follow the rate, ·g; ÷ (Σ w·c·g). Separately paid items are
+no part of the fee that is priced, and what the fund pays for them is no part of the fund. Source: DESIGN §6, §8.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -57,6 +58,7 @@ class Pool:
     fund_source: str
     cases: int
     fee_fen: int
+    separate_fen: int
     recorded_fen: int
     aside_cases: int
     aside_fen: int
@@ -119,7 +121,11 @@ def calibrate_rates(
     units = Units(ground)
     pools = []
     for insurance, name in ground.region.pack.insurance_types.items():
-        mix = [one for one in window.mix if one.year == last and one.insurance == insurance]
+        mix = [
+            _priced(one, ground, rules)
+            for one in window.mix
+            if one.year == last and one.insurance == insurance
+        ]
         pools.append(_pool(mix, insurance, name, ground, present, rules, funds_fen, year, stretch, units))
     if not any(one.weight for pool in pools for one in pool.shares):
         raise InputError(
@@ -140,10 +146,6 @@ def _stop_on_terms(ground: Ground, funds_fen: Mapping[str, int]) -> None:
         raise ConfigurationError(
             f"政策法的基金不随费率等比变化，不能由基金测算费率：{where} 的 fund_share；请另行测算"
         )
-    if ground.terms.separate_items is not None:
-        raise ConfigurationError(
-            f"有除外支付（separate_items）的地区不能由基金测算费率：{where}；请用 `drgdip calibrate point-value` 由批次反算"
-        )
 
 
 def _pool(
@@ -153,16 +155,21 @@ def _pool(
     found, apart = _units(mix, present, units)
     shares = _frame(found, insurance, ground, rules)
     cases, fee = sum(one.cases for one in mix), sum(one.fee_fen for one in mix)
+    separate, own = sum(one.separate_fen for one in mix), ground.terms.separate_items
     recorded = sum(one.pool_fund_fen for one in mix)
     if all(one.status != "own" for one in shares):
-        return Pool(insurance, name, None, "", cases, fee, recorded, *apart, None, None, tuple(shares))
+        return Pool(
+            insurance, name, None, "", cases, fee, separate, recorded, *apart, None, None, tuple(shares)
+        )
     fund, source = _fund(insurance, ground, funds_fen, year)
     if recorded <= 0:
         raise InputError(
             f"历史没有记账统筹基金：险种 `{insurance}` 的 pool_fund_fen 合计为 {recorded}，不知道基金占费用多少；请在历史里补上这一列"
         )
+    billed = fee + separate
+    net = fund - (separate * Fraction(own.share) * stretch if own else 0)
     by_difference = ground.terms.fund_share.method == "difference"
-    standards = fund + (fee - recorded) * stretch if by_difference else Fraction(fund * fee, recorded)
+    standards = net + (billed - recorded) * stretch if by_difference else net * Fraction(billed, recorded)
     shared = standards - apart[1] * stretch
     kept = total(
         [
@@ -177,7 +184,27 @@ def _pool(
             f"{half_away((apart[1] * stretch + kept) / FEN, 2)} 元；请核对 --fund"
         )
     priced = _shared(shares, shared - kept, stretch, rules, ground.region.pack.digits.rate)
-    return Pool(insurance, name, fund, source, cases, fee, recorded, *apart, standards, shared, tuple(priced))
+    return Pool(
+        insurance,
+        name,
+        fund,
+        source,
+        cases,
+        fee,
+        separate,
+        recorded,
+        *apart,
+        standards,
+        shared,
+        tuple(priced),
+    )
+
+
+def _priced(one: Mix, ground: Ground, rules: PriceRules) -> Mix:
+    """The cases with the fee that is priced: without separately paid items where the pack pays them apart."""
+    total_fee = one.fee_fen + (one.separate_fen if rules.fee == "total_less_separate" else 0)
+    separate = one.separate_fen if ground.terms.separate_items is not None else 0
+    return replace(one, fee_fen=total_fee - separate, separate_fen=separate)
 
 
 def _units(

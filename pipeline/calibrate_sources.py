@@ -1,7 +1,7 @@
 """Where a history of grouped cases comes from: finished runs, tables of grouped cases, discharges grouped on the fly.
 
 All of them become one view `history_rows`: case_id, hospital_id, discharge_date, insurance_type, group_code, fee_fen,
-pool_fund_fen, aux_e4 (auxiliary coefficient in ten-thousandths), reverses. See docs/calibration.md.
+pool_fund_fen, separate_fen, aux_e4 (auxiliary coefficient in ten-thousandths), reverses. See docs/calibration.md.
 """
 
 from __future__ import annotations
@@ -101,21 +101,23 @@ def _period(folder: Path, region: Region, scheme: str) -> tuple[str, str]:
 
 
 def stage_sources(
-    con: duckdb.DuckDBPyConnection, given: Given, scheme: str, work: Path, less_separate: bool,
+    con: duckdb.DuckDBPyConnection, given: Given, scheme: str, work: Path, separate: tuple[bool, bool],
     tick: Callable[[str, int, int], None],
 ) -> None:  # fmt: skip
-    """Make the view `history_rows` of all parts. Raises InputError for a table that lacks a column or is damaged."""
+    """Make the view `history_rows` of all parts. `separate`: whether the fee is less the separately paid items, and
+    whether their column is needed. Raises InputError for a table that lacks a column or is damaged."""
     parts = []
     for number, path in enumerate(given.tables):
         name = f"history_table_{number}"
-        _stage_table(con, name, path, scheme, work, less_separate, tick)
+        _stage_table(con, name, path, scheme, work, separate, tick)
         parts.append(name)
     if given.runs:
         parquet_view(con, "history_runs_stored", given.runs)
-        fee = _fee(less_separate)
+        fee = _fee(separate[0])
         con.execute(
             f"""CREATE VIEW history_runs AS SELECT case_id, hospital_id, discharge_date, insurance_type, group_code,
-            {fee} AS fee_fen, pool_fund_fen, coalesce((auxiliary * 10000)::BIGINT, 10000) AS aux_e4, reverses
+            {fee} AS fee_fen, pool_fund_fen, coalesce({SEPARATE}, 0) AS separate_fen,
+            coalesce((auxiliary * 10000)::BIGINT, 10000) AS aux_e4, reverses
             FROM history_runs_stored"""
         )
         parts.append("history_runs")
@@ -129,14 +131,15 @@ def _fee(less_separate: bool) -> str:
 
 
 def _stage_table(
-    con: duckdb.DuckDBPyConnection, name: str, path: Path, scheme: str, work: Path, less_separate: bool,
+    con: duckdb.DuckDBPyConnection, name: str, path: Path, scheme: str, work: Path, separately: tuple[bool, bool],
     tick: Callable[[str, int, int], None],
 ) -> None:  # fmt: skip
-    source = _open(path, less_separate)
+    source = _open(path, separately[1])
     stored = f"{name}_stored"
     parquet_view(con, stored, source.files)
     columns = {column.name for column in source.columns if column.name in source.present}
     fund = FUND if FUND in columns else "NULL::BIGINT"
+    separate = f"coalesce(h.{SEPARATE}, 0)" if SEPARATE in columns else "0::BIGINT"
     reverses = "nullif(h.reverses, '')" if "reverses" in columns else "NULL::VARCHAR"
     group = next((column for column in GROUP_COLUMNS if column in columns), None)
     joined = ""
@@ -156,17 +159,17 @@ def _stage_table(
         joined = f"JOIN (SELECT DISTINCT case_id, {group} FROM {name}_grouped) g USING (case_id)"
     con.execute(
         f"""CREATE VIEW {name} AS SELECT nullif(case_id, '') AS case_id, h.hospital_id, h.discharge_date,
-        h.insurance_type, nullif({group}, '') AS group_code, h.{_fee(less_separate)} AS fee_fen, {fund} AS pool_fund_fen,
-        10000::BIGINT AS aux_e4, {reverses} AS reverses FROM {stored} h {joined}"""
+        h.insurance_type, nullif({group}, '') AS group_code, h.{_fee(separately[0])} AS fee_fen, {fund} AS pool_fund_fen,
+        {separate} AS separate_fen, 10000::BIGINT AS aux_e4, {reverses} AS reverses FROM {stored} h {joined}"""
     )
 
 
-def _open(path: Path, less_separate: bool) -> Source:
+def _open(path: Path, separate: bool) -> Source:
     """The files of a table with what is needed of it, proved before anything is read."""
     contract = {column.name: column for column in DISCHARGES}
     asked = [contract[name] for name in NEEDED]
     asked += [
-        Column(name, contract[name].type, name == SEPARATE and less_separate, False, contract[name].meaning)
+        Column(name, contract[name].type, name == SEPARATE and separate, False, contract[name].meaning)
         for name in OPTIONAL
     ]
     asked += [Column(name, contract["case_id"].type, False, False, "病组") for name in GROUP_COLUMNS]

@@ -77,6 +77,7 @@ class Mix:
     aux_e4: int
     fee_fen: int
     pool_fund_fen: int
+    separate_fen: int
     kept: int
     kept_aux_e4: int
     kept_fen: int
@@ -157,19 +158,23 @@ def ground_of(region: Region, day: dt.date) -> Ground:
 
 def read_window(
     given: Sequence[str], region: Region, rules: PriceRules, runs: Path, at: dt.date | None, memory: str = "4GiB",
-    tick: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    tick: Callable[[str, int, int], None] = lambda stage, done, total: None, separately: bool = False,
 ) -> tuple[Window, Ground]:  # fmt: skip
     """Read a history; the parameters compared with are those of `at`, by default the newest of the pack.
+
+    `separately`: the separately paid items are needed where the pack pays them apart.
 
     Raises UsageMistake, InputError, ConfigurationError, each one sentence.
     """
     ground = ground_of(region, at or _day(region))
     scheme = ground.terms.scheme.name
     parts = find_history(given, region, runs, scheme)
+    less = rules.fee == "total_less_separate"
+    apart = separately and ground.terms.separate_items is not None
     work = Path(tempfile.mkdtemp(prefix="drgdip-"))
     try:
         with engine(work, memory) as con:
-            stage_sources(con, parts, scheme, work, rules.fee == "total_less_separate", tick)
+            stage_sources(con, parts, scheme, work, (less, less or apart), tick)
             tick("读历史", 0, 0)
             try:
                 return _read(con, ground, rules, parts.told, tick), ground

@@ -130,7 +130,9 @@ def calibrate_rate(
     stop_if_taken(order)
     pack, said = load_region(region), load_price_rules(rules)
     with stages(quiet=as_json) as tick:
-        window, ground = read_window(history, pack, said, runs, _day("--at", at), memory, tick)
+        window, ground = read_window(
+            history, pack, said, runs, _day("--at", at), memory, tick, separately=True
+        )
         of_year = year or (day or ground.day).year
         found = calibrate_rates(
             window, ground, present_of(pack, ground.day), said, given, of_year, Decimal(growth)

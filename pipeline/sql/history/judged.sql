@@ -15,7 +15,8 @@ SELECT
     g.place::INTEGER AS place, p.hospital::SMALLINT AS hospital, p.level::TINYINT AS level,
     i.insurance::TINYINT AS insurance,
     (year(t.discharge_date) * 12 + month(t.discharge_date) - 1)::INTEGER AS month,
-    t.fee_fen::BIGINT AS fee_fen, t.pool_fund_fen::BIGINT AS pool_fund_fen, t.aux_e4::INTEGER AS aux_e4,
+    t.fee_fen::BIGINT AS fee_fen, t.pool_fund_fen::BIGINT AS pool_fund_fen, t.separate_fen::BIGINT AS separate_fen,
+    t.aux_e4::INTEGER AS aux_e4,
     (CASE
         WHEN t.case_id IS NULL THEN 'no_case_id'
         WHEN t.differs THEN 'repeated_differing'
