@@ -17,7 +17,7 @@ from pipeline.calibrate_cost import half_away
 from pipeline.calibrate_history import YEAR_MONTHS
 from pipeline.calibrate_price_rules import PriceRules
 from pipeline.calibrate_spread import total
-from pipeline.calibrate_unit import Part, Units
+from pipeline.calibrate_unit import Part, Units, paid_weights
 from pipeline.calibrate_window import Ground, Mix, Window
 from pipeline.errors import ConfigurationError, InputError, UsageMistake
 from pipeline.negotiate_present import Present
@@ -50,7 +50,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Pool:
-    """An insurance type: its fund of the year and how it becomes standards. `aside`: paid whatever the rate is."""
+    """An insurance type: its fund of the year and how it becomes standards. `aside`: paid whatever the rate is.
+
+    `aside_paid_fen`: what these are paid, at their fee or its share.
+    """
 
     insurance: str
     name: str
@@ -62,6 +65,7 @@ class Pool:
     recorded_fen: int
     aside_cases: int
     aside_fen: int
+    aside_paid_fen: Fraction
     standards_fen: Fraction | None
     to_share_fen: Fraction | None
     shares: tuple[Share, ...]
@@ -152,14 +156,26 @@ def _pool(
     mix: Sequence[Mix], insurance: str, name: str, ground: Ground, present: Present, rules: PriceRules,
     funds_fen: Mapping[str, int], year: int, stretch: Fraction, units: Units,
 ) -> Pool:  # fmt: skip
-    found, apart = _units(mix, present, units)
+    found, apart, apart_paid = _units(mix, ground, present, units)
     shares = _frame(found, insurance, ground, rules)
     cases, fee = sum(one.cases for one in mix), sum(one.fee_fen for one in mix)
     separate, own = sum(one.separate_fen for one in mix), ground.terms.separate_items
     recorded = sum(one.pool_fund_fen for one in mix)
     if all(one.status != "own" for one in shares):
         return Pool(
-            insurance, name, None, "", cases, fee, separate, recorded, *apart, None, None, tuple(shares)
+            insurance,
+            name,
+            None,
+            "",
+            cases,
+            fee,
+            separate,
+            recorded,
+            *apart,
+            apart_paid,
+            None,
+            None,
+            tuple(shares),
         )
     fund, source = _fund(insurance, ground, funds_fen, year)
     if recorded <= 0:
@@ -170,7 +186,7 @@ def _pool(
     net = fund - (separate * Fraction(own.share) * stretch if own else 0)
     by_difference = ground.terms.fund_share.method == "difference"
     standards = net + (billed - recorded) * stretch if by_difference else net * Fraction(billed, recorded)
-    shared = standards - apart[1] * stretch
+    shared = standards - apart_paid * stretch
     kept = total(
         [
             one.units * stretch * Fraction(one.present or 0) * FEN
@@ -181,7 +197,7 @@ def _pool(
     if shared - kept <= 0:
         raise InputError(
             f"险种 `{insurance}` 的基金不够分：支付标准可到 {half_away(standards / FEN, 2)} 元，不随费率变动的已占 "
-            f"{half_away((apart[1] * stretch + kept) / FEN, 2)} 元；请核对 --fund"
+            f"{half_away((apart_paid * stretch + kept) / FEN, 2)} 元；请核对 --fund"
         )
     priced = _shared(shares, shared - kept, stretch, rules, ground.region.pack.digits.rate)
     return Pool(
@@ -208,19 +224,20 @@ def _priced(one: Mix, ground: Ground, rules: PriceRules) -> Mix:
 
 
 def _units(
-    mix: Sequence[Mix], present: Present, units: Units
-) -> tuple[dict[str, list[Part]], tuple[int, int]]:
-    """Cases by the level whose rate pays them; cases and cost of those that follow no rate."""
-    weights = {code: group.present for code, group in present.groups.items()}
+    mix: Sequence[Mix], ground: Ground, present: Present, units: Units
+) -> tuple[dict[str, list[Part]], tuple[int, int], Fraction]:
+    """Cases by the level whose rate pays them; of those that follow no rate: cases, cost, and what they are paid."""
+    weights, fee_shares = paid_weights(ground, present)
     parts, aside = units.parts(mix, weights)
     found: dict[str, list[Part]] = defaultdict(list)
     cases, fee = sum(one.cases for one in aside), sum(one.fee_fen for one in aside)
+    paid = sum((fee_shares.get(one.group, 1) * Fraction(one.fee_fen) for one in aside), Fraction())
     for one in parts:
         if one.unit.coefficient is None or one.unit.level is None:
-            cases, fee = cases + one.cases, fee + one.fee_fen
+            cases, fee, paid = cases + one.cases, fee + one.fee_fen, paid + one.fee_fen
         else:
             found[one.unit.level].append(one)
-    return found, (cases, fee)
+    return found, (cases, fee), paid
 
 
 def _frame(

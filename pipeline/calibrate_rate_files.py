@@ -130,7 +130,7 @@ def _scale_lines(found: Rates) -> list[str]:
 
 _HEADER = [
     "insurance_type", "level", "status", "fund_yuan", "fund_source", "type_n", "type_fee_yuan", "type_separate_yuan", "type_recorded_yuan",
-    "aside_n", "aside_fee_yuan", "months", "growth_percent", "stretch", "standards_yuan", "to_share_yuan", "n",
+    "aside_n", "aside_fee_yuan", "aside_paid_yuan", "months", "growth_percent", "stretch", "standards_yuan", "to_share_yuan", "n",
     "fee_yuan", "weight", "units", "share_standards_yuan", "exact", "value", "present", "change_percent", "area_mean_yuan",
 ]  # fmt: skip
 
@@ -140,7 +140,7 @@ def _evidence(found: Rates) -> Iterator[list[str]]:
         for one in pool.shares:
             yield [
                 pool.insurance, one.level, one.status, _yuan(pool.fund_fen), pool.fund_source, str(pool.cases),
-                yuan(pool.fee_fen), yuan(pool.separate_fen), yuan(pool.recorded_fen), str(pool.aside_cases), yuan(pool.aside_fen),
+                yuan(pool.fee_fen), yuan(pool.separate_fen), yuan(pool.recorded_fen), str(pool.aside_cases), yuan(pool.aside_fen), yuan(pool.aside_paid_fen),
                 str(found.months), plain(found.growth), str(found.stretch), _yuan(pool.standards_fen),
                 _yuan(pool.to_share_fen), str(one.cases), yuan(one.fee_fen), digits(one.weight, EXACT_DIGITS),
                 digits(one.units, EXACT_DIGITS), _yuan(one.standards_fen),
@@ -168,7 +168,7 @@ def _result(found: Rates) -> Iterator[str]:
         yield "可支付的标准 = 基金 × 费用 ÷ 记账统筹基金（比例法，按全险种的比例）。"
     if found.ground.terms.separate_items is not None:
         yield "其中费用含除外支付，基金先减去另付的除外支付；定价的费用不含除外支付。"
-    yield f"减去不随{found.word}变动的（不按权重付、没有权重的，按实际费用 × g），再除以 Σ 权重·系数 × g。"
+    yield f"减去不随{found.word}变动的（按项目、定额等的与没有权重的按实际费用 × g，按费用比例的按比例），再除以 Σ 权重·系数 × g。"
     yield "病例都按正常的计，不计倍率；要由一个批次正好用完基金，用 drgdip calibrate point-value。"
     yield ""
     yield from markdown_table(

@@ -11,7 +11,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from pipeline.calibrate_window import Ground, Mix
+from pipeline.negotiate_present import Present
 from pipeline.pack_pricing import CATALOGUE
+from pipeline.price_tables import treatment_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Unit:
         return self.coefficient * self.price
 
 
-WEIGHT_UNIT = 10**9 * 10**4  # weights have at most nine digits, auxiliary coefficients four
+WEIGHT_DIGITS = 13  # nine of a weight, four of a factor
+WEIGHT_UNIT = 10**WEIGHT_DIGITS * 10**4  # auxiliary coefficients have four
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,26 @@ class Part:
     kept: int
     kept_fen: int
     kept_weight: Fraction
+
+
+def paid_weights(ground: Ground, present: Present) -> tuple[dict[str, Decimal], dict[str, Fraction]]:
+    """What follows the rate: group → weight, fixed ones and factors included; of the others the share of the fee.
+
+    A group that is in neither is paid its fee, or an amount that the history's fee stands for.
+    """
+    weights = {code: group.present for code, group in present.groups.items()}
+    shares: dict[str, Fraction] = {}
+    for code, kind in ground.scheme.kinds.items():
+        _, treatment = treatment_of(ground.terms, code, kind)
+        if treatment is None:
+            continue
+        if treatment.treatment == "fixed_weight" and treatment.weight is not None:
+            weights[code] = treatment.weight
+        elif treatment.treatment == "factor" and treatment.factor is not None and code in weights:
+            weights[code] *= treatment.factor
+        elif treatment.treatment in ("share_of_fee", "share_of_benchmark") and treatment.share is not None:
+            shares[code] = Fraction(treatment.share)
+    return weights, shares
 
 
 class Units:
@@ -76,7 +99,7 @@ class Units:
 
         Sums are integers, so that half a million cells of a history take no time.
         """
-        scaled = {group: int(weight * 10**9) for group, weight in weights.items()}
+        scaled = {group: int(weight.scaleb(WEIGHT_DIGITS)) for group, weight in weights.items()}
         sums: dict[tuple[str, str, str, int, bool, int], list[int]] = {}
         units: dict[int, Unit] = {}
         aside = []

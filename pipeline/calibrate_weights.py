@@ -19,7 +19,7 @@ from pipeline.calibrate_unit import Units
 from pipeline.calibrate_window import Cell, Ground, Window
 from pipeline.entries import MOST_SCORE, MOST_WEIGHT
 from pipeline.errors import InputError
-from pipeline.negotiate_present import Present, priced_by_weight
+from pipeline.negotiate_present import Present, present_of, priced_by_weight
 from pipeline.problem import some
 from pipeline.residue import Placing, Step, place
 
@@ -105,6 +105,11 @@ class Weights:
     def of(self, *statuses: str) -> list[Weighed]:
         """The groups of some statuses."""
         return [one for one in self.groups if one.status in statuses]
+
+
+def weights_of(ground: Ground) -> Present:
+    """The weights in force on the ground's day. Raises ConfigurationError."""
+    return present_of(ground.region, ground.day, {ground.terms.scheme.key: ground.scheme})
 
 
 def calibrate_weights(

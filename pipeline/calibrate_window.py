@@ -142,12 +142,15 @@ class Ground:
     scheme: Scheme
 
 
-def ground_of(region: Region, day: dt.date) -> Ground:
-    """Raises ConfigurationError where the pack has no parameters on the day, or prints standards instead of weights."""
+def ground_of(region: Region, at: dt.date | None = None) -> Ground:
+    """The parameters in force on a day, by default the newest of the pack.
+
+    Raises ConfigurationError where the pack has no parameters on the day, or prints standards instead of weights."""
     if region.pack.method == "published":
         raise ConfigurationError(
             f"没有可测算的权重、费率、系数：{region.folder / 'region.yaml'} 的 method 为 `published`，支付标准逐组公布；请核对地区"
         )
+    day = at or max(entry.from_ for entries in region.pack.dated.values() for entry in entries)
     found = resolve(region, day, day)
     if not found:
         raise ConfigurationError(
@@ -157,18 +160,16 @@ def ground_of(region: Region, day: dt.date) -> Ground:
 
 
 def read_window(
-    given: Sequence[str], region: Region, rules: PriceRules, runs: Path, at: dt.date | None, memory: str = "4GiB",
+    given: Sequence[str], ground: Ground, rules: PriceRules, runs: Path, memory: str = "4GiB",
     tick: Callable[[str, int, int], None] = lambda stage, done, total: None, separately: bool = False,
-) -> tuple[Window, Ground]:  # fmt: skip
-    """Read a history; the parameters compared with are those of `at`, by default the newest of the pack.
+) -> Window:  # fmt: skip
+    """Read a history of the region, grouped by the ground's scheme.
 
-    `separately`: the separately paid items are needed where the pack pays them apart.
-
-    Raises UsageMistake, InputError, ConfigurationError, each one sentence.
+    `separately`: the separately paid items are needed where the pack pays them apart. Raises UsageMistake, InputError,
+    ConfigurationError, each one sentence.
     """
-    ground = ground_of(region, at or _day(region))
     scheme = ground.terms.scheme.name
-    parts = find_history(given, region, runs, scheme)
+    parts = find_history(given, ground.region, runs, scheme)
     less = rules.fee == "total_less_separate"
     apart = separately and ground.terms.separate_items is not None
     work = Path(tempfile.mkdtemp(prefix="drgdip-"))
@@ -177,7 +178,7 @@ def read_window(
             stage_sources(con, parts, scheme, work, (less, less or apart), tick)
             tick("读历史", 0, 0)
             try:
-                return _read(con, ground, rules, parts.told, tick), ground
+                return _read(con, ground, rules, parts.told, tick)
             except (
                 duckdb.BinderException,
                 duckdb.ConversionException,
@@ -188,11 +189,6 @@ def read_window(
                 ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _day(region: Region) -> dt.date:
-    """The day from which the newest parameters of the pack hold."""
-    return max(entry.from_ for entries in region.pack.dated.values() for entry in entries)
 
 
 def _read(

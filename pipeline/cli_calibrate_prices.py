@@ -59,9 +59,9 @@ def calibrate_weights(
     from pipeline.calibrate_draft import DraftOrder, stop_if_taken
     from pipeline.calibrate_price_rules import load_price_rules
     from pipeline.calibrate_weights import calibrate_weights as weigh
+    from pipeline.calibrate_weights import weights_of
     from pipeline.calibrate_weights_files import summary, write_draft
-    from pipeline.calibrate_window import read_window
-    from pipeline.negotiate_present import present_of
+    from pipeline.calibrate_window import ground_of, read_window
     from pipeline.progress import stages
     from pipeline.region import load_region
     from pipeline.words import worded
@@ -70,10 +70,11 @@ def calibrate_weights(
         raise UsageMistake(f"--as 应为英文、数字、连字符，实为 `{name[:40]}`；请更正")
     order = DraftOrder(out, _day("--effective-from", effective_from))
     stop_if_taken(order)
-    pack, said = load_region(region), load_price_rules(rules)
+    said = load_price_rules(rules)
+    ground = ground_of(load_region(region), _day("--at", at))
     with stages(quiet=as_json) as tick:
-        window, ground = read_window(history, pack, said, runs, _day("--at", at), memory, tick)
-        present = present_of(pack, ground.day)
+        window = read_window(history, ground, said, runs, memory, tick)
+        present = weights_of(ground)
         found = weigh(window, ground, present, said, place_residue)
         write_draft(found, order, name)
     told = summary(found)
@@ -115,8 +116,8 @@ def calibrate_rate(
     from pipeline.calibrate_price_rules import load_price_rules
     from pipeline.calibrate_rate import calibrate_rates
     from pipeline.calibrate_rate_files import summary, told, write_draft
-    from pipeline.calibrate_window import read_window
-    from pipeline.negotiate_present import present_of
+    from pipeline.calibrate_weights import weights_of
+    from pipeline.calibrate_window import ground_of, read_window
     from pipeline.progress import stages
     from pipeline.region import load_region
 
@@ -128,15 +129,12 @@ def calibrate_rate(
     day = _day("--effective-from", effective_from)
     order = DraftOrder(out, day)
     stop_if_taken(order)
-    pack, said = load_region(region), load_price_rules(rules)
+    said = load_price_rules(rules)
+    ground = ground_of(load_region(region), _day("--at", at))
     with stages(quiet=as_json) as tick:
-        window, ground = read_window(
-            history, pack, said, runs, _day("--at", at), memory, tick, separately=True
-        )
+        window = read_window(history, ground, said, runs, memory, tick, separately=True)
         of_year = year or (day or ground.day).year
-        found = calibrate_rates(
-            window, ground, present_of(pack, ground.day), said, given, of_year, Decimal(growth)
-        )
+        found = calibrate_rates(window, ground, weights_of(ground), said, given, of_year, Decimal(growth))
         write_draft(found, order)
     if as_json:
         print_json({"folder": str(out), **summary(found)})
@@ -163,17 +161,18 @@ def calibrate_coefficients(
     from pipeline.calibrate_coefficients_files import summary, write_draft
     from pipeline.calibrate_draft import DraftOrder, stop_if_taken
     from pipeline.calibrate_price_rules import load_price_rules
-    from pipeline.calibrate_window import read_window
-    from pipeline.negotiate_present import present_of
+    from pipeline.calibrate_weights import weights_of
+    from pipeline.calibrate_window import ground_of, read_window
     from pipeline.progress import stages
     from pipeline.region import load_region
 
     order = DraftOrder(out, _day("--effective-from", effective_from))
     stop_if_taken(order)
-    pack, said = load_region(region), load_price_rules(rules)
+    said = load_price_rules(rules)
+    ground = ground_of(load_region(region), _day("--at", at))
     with stages(quiet=as_json) as tick:
-        window, ground = read_window(history, pack, said, runs, _day("--at", at), memory, tick)
-        found = rate(window, ground, present_of(pack, ground.day), said, by)
+        window = read_window(history, ground, said, runs, memory, tick)
+        found = rate(window, ground, weights_of(ground), said, by)
         write_draft(found, order)
     told = summary(found)
     if as_json:

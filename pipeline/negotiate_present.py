@@ -81,8 +81,11 @@ def parsed_day(text: str) -> dt.date:
         raise UsageMistake(f"--at 写法不对：`{text[:20]}`；应写作 2025-10-31") from error
 
 
-def present_of(region: Region, day: dt.date) -> Present:
-    """The weights of a region on a day, by panel. Raises ConfigurationError where there are none to negotiate."""
+def present_of(region: Region, day: dt.date, schemes: Mapping[str, Scheme] | None = None) -> Present:
+    """The weights of a region on a day, by panel; `schemes` where they are loaded already.
+
+    Raises ConfigurationError where there are none to negotiate.
+    """
     pack = region.pack
     if pack.method == "published":
         raise ConfigurationError(
@@ -94,7 +97,7 @@ def present_of(region: Region, day: dt.date) -> Present:
         raise ConfigurationError(
             f"没有当日的参数：{region.folder / 'region.yaml'} 不含 {day}；请补参数，或用 --at 另选日期"
         )
-    scheme = schemes_of(region)[found[0].scheme.key]
+    scheme = (schemes or schemes_of(region))[found[0].scheme.key]
     table = dict(scheme.scores if found[0].weights is None else found[0].weights)
     panels = _panels(scheme)
     groups = {

@@ -48,14 +48,14 @@ def history(folder: Path, cases: int) -> Path:
             first, last = cases * file // FILES, cases * (file + 1) // FILES
             con.execute(f"""COPY (
                 SELECT (449900000000000000 + i)::VARCHAR AS case_id, hospital_id,
-                    DATE '2023-01-01' + (hash(i, 1) % 1096)::INTEGER AS discharge_date,
-                    CASE WHEN hash(i, 2) % 3 = 0 THEN '310' ELSE '390' END AS insurance_type, drg,
-                    CASE WHEN i % 1000 = 7 THEN -1 ELSE 1 END * (weight * (30 + hash(i - (i % 1000 = 7)::INT, 3) % 120))::BIGINT
-                        AS total_fee_fen,
-                    CASE WHEN i % 1000 = 7 THEN (449900000000000000 + i - 1)::VARCHAR END AS reverses
-                FROM (SELECT range AS i FROM range({first}, {last}))
-                JOIN groups ON place = (hash(i - (i % 1000 = 7)::INT, 4) % 1000000 * hash(i, 5) % {len(weights)})
-                JOIN hospitals ON seat = hash(i - (i % 1000 = 7)::INT, 6) % {len(names)}
+                    DATE '2023-01-01' + (hash(j, 1) % 1096)::INTEGER AS discharge_date,
+                    CASE WHEN hash(j, 2) % 3 = 0 THEN '310' ELSE '390' END AS insurance_type, drg,
+                    CASE WHEN i <> j THEN -1 ELSE 1 END * (weight * (30 + hash(j, 3) % 120))::BIGINT AS total_fee_fen,
+                    CASE WHEN i <> j THEN (449900000000000000 + j)::VARCHAR END AS reverses
+                FROM (SELECT range AS i, range - (range % 1000 = 7)::BIGINT AS j FROM range({first}, {last}))
+                -- the product of two even draws: many cases in few groups
+                JOIN groups ON place = (hash(j, 4) % 1000) * (hash(j, 5) % 1000) * {len(weights)} // 1000000
+                JOIN hospitals ON seat = hash(j, 6) % {len(names)}
             ) TO '{beside}/part-{file:02}.parquet' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)""")
     beside.rename(made)
     return made
@@ -65,21 +65,20 @@ def measured(made: Path, out: Path, memory: str) -> dict[str, object]:
     """The command's work in this process."""
     from pipeline.calibrate_draft import DraftOrder
     from pipeline.calibrate_price_rules import load_price_rules
-    from pipeline.calibrate_weights import calibrate_weights
+    from pipeline.calibrate_weights import calibrate_weights, weights_of
     from pipeline.calibrate_weights_files import summary, write_draft
-    from pipeline.calibrate_window import read_window
-    from pipeline.negotiate_present import present_of
+    from pipeline.calibrate_window import ground_of, read_window
 
     region, rules = load_region(REGION), load_price_rules()
     marks: list[tuple[str, float]] = []
     begun, used = time.perf_counter(), time.process_time()
-    window, ground = read_window(
-        [str(made)], region, rules, Path("out"), None, memory,
+    ground = ground_of(region)
+    window = read_window(
+        [str(made)], ground, rules, Path("out"), memory,
         lambda stage, done, total: marks.append((stage, round(time.perf_counter() - begun, 1))),
     )  # fmt: skip
     marks.append(("read", round(time.perf_counter() - begun, 1)))
-    present = present_of(region, ground.day)
-    found = calibrate_weights(window, ground, present, rules)
+    found = calibrate_weights(window, ground, weights_of(ground), rules)
     write_draft(found, DraftOrder(out), "bench")
     told = summary(found)
     return {
