@@ -140,7 +140,8 @@ def _evidence(found: Rates) -> Iterator[list[str]]:
         for one in pool.shares:
             yield [
                 pool.insurance, one.level, one.status, _yuan(pool.fund_fen), pool.fund_source, str(pool.cases),
-                yuan(pool.fee_fen), yuan(pool.separate_fen), yuan(pool.recorded_fen), str(pool.aside_cases), yuan(pool.aside_fen), yuan(pool.aside_paid_fen),
+                yuan(pool.fee_fen), yuan(pool.separate_fen), yuan(pool.recorded_fen), str(pool.aside_cases), yuan(pool.aside_fen),
+                yuan(pool.aside_paid_fen),
                 str(found.months), plain(found.growth), str(found.stretch), _yuan(pool.standards_fen),
                 _yuan(pool.to_share_fen), str(one.cases), yuan(one.fee_fen), digits(one.weight, EXACT_DIGITS),
                 digits(one.units, EXACT_DIGITS), _yuan(one.standards_fen),

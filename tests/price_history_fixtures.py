@@ -19,6 +19,7 @@ from pipeline.calibrate_price_rules import PriceRules, default_price_rules_file
 from pipeline.calibrate_weights import Weights, calibrate_weights, weights_of
 from pipeline.calibrate_window import Ground, Window, ground_of, read_window
 from pipeline.region import FOREVER, Hospital, load_region
+from pipeline.schemes import Scheme
 from pipeline.terms import resolve
 
 LEVELS = {"H1": "一级", "H2": "二级", "H3": "三级"}
@@ -54,8 +55,7 @@ def cases(group: str, *yuan: float, year: int = 2025, **more: Any) -> list[Row]:
 @cache
 def demo_ground(name: str = "demo-rate") -> Ground:
     """The demo region on DAY with hospitals and weights of our own; its scheme is loaded once."""
-    known = ground_of(load_region(name), DAY)
-    region = known.region
+    region = load_region(name)
     hospitals = tuple(
         Hospital(code, f"医院{code}", level, "", "", dt.date(2000, 1, 1), FOREVER)
         for code, level in LEVELS.items()
@@ -64,7 +64,13 @@ def demo_ground(name: str = "demo-rate") -> Ground:
     weights = {file: {group: Decimal(weight) for group, weight in WEIGHTS.items()}}
     region = replace(region, hospitals=hospitals, tables=replace(region.tables, weights=weights))
     (terms,) = resolve(region, DAY, DAY)
-    return replace(known, region=region, terms=terms)
+    return Ground(region, DAY, terms, scheme())
+
+
+@cache
+def scheme() -> Scheme:
+    """The scheme that all demo regions of the kind share, loaded once."""
+    return ground_of(load_region("demo-rate"), DAY).scheme
 
 
 def rules_text(**changes: Any) -> dict[str, Any]:

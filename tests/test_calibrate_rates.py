@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import json
 import shutil
@@ -20,6 +21,7 @@ import yaml
 from conftest import in_process
 from price_history_fixtures import (
     BY_ITEM,
+    DAY,
     Row,
     case,
     cases,
@@ -43,7 +45,7 @@ from pipeline.errors import ConfigurationError, InputError, UsageMistake, UserEr
 from pipeline.pack_pricing import FundShareEntry
 from pipeline.region import config_root, load_region
 from pipeline.region_check import check_region
-from pipeline.run import terms_and_schemes
+from pipeline.terms import resolve
 
 # One December of 310: two cases of weight 1.20 at the first level for 6000, one at the third for 18,000 yuan; two thirds
 # are recorded fund: F 30,000, P 20,000. One month stands for twelve: g = 12.
@@ -329,7 +331,11 @@ def test_drafts_go_into_the_pack_once_they_are_verified(tmp_path: Path) -> None:
     verified = "\n".join(line for line in held.splitlines() if "unverified" not in line)
     (pack / "region.yaml").write_text(verified + "\n", encoding="utf-8")
     region = load_region(f"{pack}/")
-    assert [one for one in check_region(region, *terms_and_schemes(region)) if one.severity == "error"] == []
+    terms, schemes = (
+        resolve(region, DAY, dt.date(2026, 12, 31)),
+        {region.pack.scheme[0].key: demo_ground().scheme},
+    )
+    assert [one for one in check_region(region, terms, schemes) if one.severity == "error"] == []
     # Σ w0·n = 2·1 + 1.1581 over Σ m·n = 2·2000 + 500: × 2000 = 1.40360, × 500 = 0.35090.
     assert region.tables.weights["next.csv"]["AA19"] == Decimal("1.4036")
     assert region.tables.weights["next.csv"]["BR11"] == Decimal("0.3509")
