@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from pipeline.calibrate_cost import half_away
 from pipeline.calibrate_history import YEAR_MONTHS
 from pipeline.calibrate_price_rules import PriceRules
 from pipeline.calibrate_spread import total
 from pipeline.calibrate_unit import Part, Units, paid_weights
 from pipeline.calibrate_window import Ground, Mix, Window
 from pipeline.errors import ConfigurationError, InputError, UsageMistake
+from pipeline.invariance import half_away
 from pipeline.negotiate_present import Present
 from pipeline.region import budget_of
 from pipeline.words import worded
@@ -163,6 +163,32 @@ def _pool(
     recorded = sum(one.pool_fund_fen for one in mix)
     if all(one.status != "own" for one in shares):
         return Pool(
+            insurance, name, None, "", cases, fee, separate, recorded, *apart, apart_paid, None, None, tuple(shares)
+        )  # fmt: skip
+    fund, source = _fund(insurance, ground, funds_fen, year)
+    if recorded <= 0:
+        raise InputError(
+            f"历史没有记账统筹基金：险种 `{insurance}` 的 pool_fund_fen 合计为 {recorded}，不知道基金占费用多少；请在历史里补上这一列"
+        )
+    billed = fee + separate
+    net = fund - (separate * Fraction(own.share) * stretch if own else 0)
+    by_difference = ground.terms.fund_share.method == "difference"
+    standards = net + (billed - recorded) * stretch if by_difference else net * Fraction(billed, recorded)
+    shared = standards - apart_paid * stretch
+    kept = total(
+        [
+            one.units * stretch * Fraction(one.present or 0) * FEN
+            for one in shares
+            if one.status == "thin_kept"
+        ]
+    )
+    if shared - kept <= 0:
+        raise InputError(
+            f"险种 `{insurance}` 的基金不够分：支付标准可到 {half_away(standards / FEN, 2)} 元，不随费率变动的已占 "
+            f"{half_away((apart_paid * stretch + kept) / FEN, 2)} 元；请核对 --fund"
+        )
+    priced = _shared(shares, shared - kept, stretch, rules, ground.region.pack.digits.rate)
+    return Pool(
         insurance, name, fund, source, cases, fee, separate, recorded, *apart, apart_paid, standards, shared,
         tuple(priced),
     )  # fmt: skip
@@ -256,6 +282,6 @@ def _shared(
             standards = money * part(one) / whole
             exact = standards / (one.units * stretch * FEN)
             one = Share(one.level, one.status, one.cases, one.fee_fen, one.weight, one.units, standards, exact,
-                        one.present, half_away(exact, digits))  # fmt: skip
+                        one.present, max(half_away(exact, digits), Decimal(1).scaleb(-digits)))  # fmt: skip
         found.append(one)
     return found
