@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,10 +36,17 @@ from price_history_fixtures import (
 from pipeline.calibrate_coefficients import Coefficients, calibrate_coefficients
 from pipeline.calibrate_coefficients_files import write_draft as write_coefficients
 from pipeline.calibrate_draft import DraftOrder
-from pipeline.calibrate_price_rules import load_price_rules
+from pipeline.calibrate_price_rules import (
+    CoefficientRules,
+    PriceRules,
+    RateRules,
+    TrimRules,
+    load_price_rules,
+)
 from pipeline.calibrate_rate import Rates, calibrate_rates
 from pipeline.calibrate_rate_files import write_draft as write_rates
-from pipeline.calibrate_sources import find_history
+from pipeline.calibrate_sources import GROUP_COLUMNS, NEEDED, OPTIONAL, find_history
+from pipeline.calibrate_weights import STATUSES as weight_statuses
 from pipeline.calibrate_weights import weights_of
 from pipeline.calibrate_window import Ground
 from pipeline.errors import ConfigurationError, InputError, UsageMistake, UserError
@@ -339,3 +347,12 @@ def test_drafts_go_into_the_pack_once_they_are_verified(tmp_path: Path) -> None:
     # Σ w0·n = 2·1 + 1.1581 over Σ m·n = 2·2000 + 500: × 2000 = 1.40360, × 500 = 0.35090.
     assert region.tables.weights["next.csv"]["AA19"] == Decimal("1.4036")
     assert region.tables.weights["next.csv"]["BR11"] == Decimal("0.3509")
+
+
+def test_page_names_every_rule_status_and_column_of_a_table() -> None:
+    text = (config_root().parent / "docs/calibration.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`([^`\n]+)`", text))
+    for model in (PriceRules, TrimRules, RateRules, CoefficientRules):
+        assert set(model.model_fields) <= told, model.__name__
+    assert set(weight_statuses) <= told and {"low", "high", "thin_kept", "new", "gone"} <= told
+    assert {*NEEDED, *OPTIONAL, *GROUP_COLUMNS} <= told

@@ -99,14 +99,14 @@ def test_riv_of_nothing_is_not_defined() -> None:
     assert riv([Spread(2, 4, 10)]) == 0  # one group of 1 and 3 explains nothing
 
 
-PERCENTILE = {"method": "percentile", "low": "0.15", "high": "0.85", "k": None, "least": 10}
+PERCENTILE = {"method": "percentile", "low": "0.12", "high": "0.81", "k": None, "least": 10}
 IQR = {"method": "iqr", "low": None, "high": None, "k": "1.5", "least": 1}
 
 
 @pytest.mark.parametrize(
     ("trim", "fees", "bounds", "kept"),
     [
-        # Nearest ranks of ten: ⌈1.5⌉ = 2nd and ⌈8.5⌉ = 9th.
+        # Nearest ranks of ten: ⌈1.2⌉ = 2nd and ⌈8.1⌉ = 9th.
         (PERCENTILE, range(1, 11), (200, 900), 8),
         (PERCENTILE, range(1, 10), (None, None), 9),  # nine are below `least`
         # Of eight: Q1 the 2nd, Q3 the 6th; 2 − 1.5·4 = −4, 6 + 1.5·4 = 12.
