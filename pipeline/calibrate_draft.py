@@ -30,7 +30,7 @@ OPEN_END = dt.date(9999, 12, 31)  # a draft holds from no day on until someone p
 REPORT, EVIDENCE, COMPARISON = "report.md", "evidence.csv", "comparison.xlsx"
 UNVERIFIED = "测算草案，未经经办机构核定"
 RULE_NAMES = {
-    "year_weights": "年度权重", "trim": "费用裁剪", "fewest_cases": "最少例数", "cv_at_most": "变异系数上限",
+    "year_weights": "年度加权", "trim": "费用裁剪", "fewest_cases": "最少例数", "cv_at_most": "变异系数上限",
     "thin": "样本不足", "new_thin": "样本不足又没有现行权重", "unstable": "不稳定", "scaling": "缩放", "fee": "费用口径",
     "shortest_history_months": "最短历史（月）", "rate": "费率", "coefficients": "系数",
 }  # fmt: skip
@@ -120,7 +120,7 @@ def _history(window: Window) -> Iterator[str]:
 def _windows(window: Window, rules: PriceRules) -> Iterator[str]:
     yield "## 年度窗口"
     yield ""
-    yield f"一年为 {YEAR_MONTHS} 个月，按出院日期，最后一个窗口止于历史的最后一个月。"
+    yield f"一年为 {YEAR_MONTHS} 个月，最后一个窗口止于历史的最后一个月。"
     yield ""
     last = window.months[-1].month
     rows = []
@@ -129,7 +129,7 @@ def _windows(window: Window, rules: PriceRules) -> Iterator[str]:
         span = f"{month_text(end - YEAR_MONTHS + 1)} 至 {month_text(end)}"
         cases, fee = sum(one.cases for one in months), sum(one.fee_fen for one in months)
         rows.append((span, weight, len(months), cases, yuan(fee)))
-    yield from markdown_table(["窗口", "权重", "有病例的月数", "例数", "费用（元）"], rows)
+    yield from markdown_table(["窗口", "加权", "有病例的月数", "例数", "费用（元）"], rows)
 
 
 def _rules(rules: PriceRules) -> Iterator[str]:

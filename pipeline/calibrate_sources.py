@@ -1,7 +1,8 @@
 """Where a history of grouped cases comes from: finished runs, tables of grouped cases, discharges grouped on the fly.
 
-All of them become one view `history_rows`: case_id, hospital_id, discharge_date, insurance_type, group_code, fee_fen,
-pool_fund_fen, separate_fen, aux_e4 (auxiliary coefficient in ten-thousandths), reverses. See docs/calibration.md.
+All of them become one view `history_rows`: case_id, hospital_id, discharge_date, counted_on (the date that puts it into
+a month), insurance_type, group_code, fee_fen, pool_fund_fen, separate_fen, aux_e4 (auxiliary coefficient in
+ten-thousandths), reverses. See docs/calibration.md.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SEPARATE, FUND, TO_GROUP = "separate_items_fen", "pool_fund_fen", "dx_codes"
 # What `group --out` calls a case's group by either kind of scheme, and a run's tables.
 GROUP_COLUMNS = ("group_code", "drg", "dip_code")
 NEEDED = ("case_id", "hospital_id", "discharge_date", "insurance_type", "total_fee_fen")
-OPTIONAL = ("reverses", FUND, SEPARATE)
+OPTIONAL = ("reverses", "settlement_date", FUND, SEPARATE)
 MANY_SOURCES = 400  # far beyond the months of any history
 
 
@@ -102,20 +103,22 @@ def _period(folder: Path, region: Region, scheme: str) -> tuple[str, str]:
 
 def stage_sources(
     con: duckdb.DuckDBPyConnection, given: Given, scheme: str, work: Path, separate: tuple[bool, bool],
-    tick: Callable[[str, int, int], None],
+    counted_by: str, tick: Callable[[str, int, int], None],
 ) -> None:  # fmt: skip
     """Make the view `history_rows` of all parts. `separate`: whether the fee is less the separately paid items, and
-    whether their column is needed. Raises InputError for a table that lacks a column or is damaged."""
+    whether their column is needed; `counted_by`: the date that puts a case into a month, where a
+    table has it. Raises InputError for a table that lacks a column or is damaged."""
     parts = []
     for number, path in enumerate(given.tables):
         name = f"history_table_{number}"
-        _stage_table(con, name, path, scheme, work, separate, tick)
+        _stage_table(con, name, path, scheme, work, separate, counted_by, tick)
         parts.append(name)
     if given.runs:
         parquet_view(con, "history_runs_stored", given.runs)
         fee = _fee(separate[0])
         con.execute(
-            f"""CREATE VIEW history_runs AS SELECT case_id, hospital_id, discharge_date, insurance_type, group_code,
+            f"""CREATE VIEW history_runs AS SELECT case_id, hospital_id, discharge_date,
+            {counted_by} AS counted_on, insurance_type, group_code,
             {fee} AS fee_fen, pool_fund_fen, coalesce({SEPARATE}, 0) AS separate_fen,
             coalesce((auxiliary * 10000)::BIGINT, 10000) AS aux_e4, reverses
             FROM history_runs_stored"""
@@ -132,7 +135,7 @@ def _fee(less_separate: bool) -> str:
 
 def _stage_table(
     con: duckdb.DuckDBPyConnection, name: str, path: Path, scheme: str, work: Path, separately: tuple[bool, bool],
-    tick: Callable[[str, int, int], None],
+    counted_by: str, tick: Callable[[str, int, int], None],
 ) -> None:  # fmt: skip
     source = _open(path, separately[1])
     stored = f"{name}_stored"
@@ -140,6 +143,7 @@ def _stage_table(
     columns = {column.name for column in source.columns if column.name in source.present}
     fund = FUND if FUND in columns else "NULL::BIGINT"
     separate = f"coalesce(h.{SEPARATE}, 0)" if SEPARATE in columns else "0::BIGINT"
+    counted_on = counted_by if counted_by in columns else "discharge_date"
     reverses = "nullif(h.reverses, '')" if "reverses" in columns else "NULL::VARCHAR"
     group = next((column for column in GROUP_COLUMNS if column in columns), None)
     joined = ""
@@ -159,6 +163,7 @@ def _stage_table(
         joined = f"JOIN (SELECT DISTINCT case_id, {group} FROM {name}_grouped) g USING (case_id)"
     con.execute(
         f"""CREATE VIEW {name} AS SELECT nullif(case_id, '') AS case_id, h.hospital_id, h.discharge_date,
+        h.{counted_on} AS counted_on,
         h.insurance_type, nullif({group}, '') AS group_code, h.{_fee(separately[0])} AS fee_fen, {fund} AS pool_fund_fen,
         {separate} AS separate_fen, 10000::BIGINT AS aux_e4, {reverses} AS reverses FROM {stored} h {joined}"""
     )

@@ -49,7 +49,7 @@ _GROUPS = (
     Field("change", "变动", "text", 11), Field("money", "影响金额（元）", "money", 18),
 )  # fmt: skip
 _YEARS = (
-    Field("window", "窗口", "text", 20), Field("weight", "年度权重", "count", 10), Field("cases", "例数", "count", 12),
+    Field("window", "窗口", "text", 20), Field("weight", "年度加权", "count", 10), Field("cases", "例数", "count", 12),
     Field("fee", "费用（元）", "money", 20), Field("kept", "裁剪后", "count", 12), Field("kept_fee", "裁剪后费用（元）", "money", 20),
     Field("mean", "均费（元）", "money", 14), Field("riv_before", "RIV 裁剪前", "text", 12),
     Field("riv", "RIV 裁剪后", "text", 12),
@@ -151,7 +151,7 @@ def _result(found: Weights) -> Iterator[str]:
         f"- 总权重（前后都有权重的病组，Σ 权重 × 例数）：现行 {plain(found.before)}，测算 {plain(found.after_rounding)}，"
         f"余数 {plain(found.residue)}" + (f"；归位后 {plain(found.after)}，未归位 {plain(found.left)}" if found.steps else "") + "。"
     )  # fmt: skip
-    yield f"- RIV：裁剪前 {shown_riv(found.riv[0])}，裁剪后 {shown_riv(found.riv[1])}（不加年度权重）。"
+    yield f"- RIV：裁剪前 {shown_riv(found.riv[0])}，裁剪后 {shown_riv(found.riv[1])}（各年合在一起，不按年加权）。"
     if found.steps:
         yield f"- 归位：{'、'.join(f'{step.group} {step.count:+d}' for step in found.steps)}。"
 

@@ -85,7 +85,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Month:
-    """Cases that count in a month of discharge; `month` counts from the year 0."""
+    """Cases that count in a month of the date by which the region counts; `month` counts from the year 0."""
 
     month: int
     cases: int
@@ -175,7 +175,7 @@ def read_window(
     work = Path(tempfile.mkdtemp(prefix="drgdip-"))
     try:
         with engine(work, memory) as con:
-            stage_sources(con, parts, scheme, work, (less, less or apart), tick)
+            stage_sources(con, parts, scheme, work, (less, less or apart), ground.region.pack.period_by, tick)
             tick("读历史", 0, 0)
             try:
                 return _read(con, ground, rules, parts.told, tick)

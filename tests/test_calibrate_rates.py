@@ -46,9 +46,9 @@ from pipeline.calibrate_price_rules import (
 from pipeline.calibrate_rate import Rates, calibrate_rates
 from pipeline.calibrate_rate_files import write_draft as write_rates
 from pipeline.calibrate_sources import GROUP_COLUMNS, NEEDED, OPTIONAL, find_history
-from pipeline.calibrate_weights import STATUSES as weight_statuses
+from pipeline.calibrate_weights import STATUSES as WEIGHT_STATUSES
 from pipeline.calibrate_weights import weights_of
-from pipeline.calibrate_window import Ground
+from pipeline.calibrate_window import Ground, read_window
 from pipeline.errors import ConfigurationError, InputError, UsageMistake, UserError
 from pipeline.pack_pricing import FundShareEntry
 from pipeline.region import config_root, load_region
@@ -220,14 +220,15 @@ def run_of(folder: Path, period: str, rows: list[Row], **manifest: Any) -> Path:
     scored = [
         {name: row[name] for name in ("case_id", "hospital_id", "discharge_date", "insurance_type", "total_fee_fen",
                                       "pool_fund_fen", "separate_items_fen", "reverses")}
-        | {"group_code": row["drg"], "auxiliary": row.get("auxiliary")}
+        | {"group_code": row["drg"], "auxiliary": row.get("auxiliary"),
+           "settlement_date": row.get("settlement_date", row["discharge_date"])}
         for row in rows
     ]  # fmt: skip
     schema = pa.schema(
         [("case_id", pa.string()), ("hospital_id", pa.string()), ("discharge_date", pa.date32()),
          ("insurance_type", pa.string()), ("total_fee_fen", pa.int64()), ("pool_fund_fen", pa.int64()),
          ("separate_items_fen", pa.int64()), ("reverses", pa.string()), ("group_code", pa.string()),
-         ("auxiliary", pa.decimal128(18, 4))]
+         ("auxiliary", pa.decimal128(18, 4)), ("settlement_date", pa.date32())]
     )  # fmt: skip
     pq.write_table(pa.Table.from_pylist(scored, schema), target / "scored.parquet")
     digest = hashlib.sha256((target / "scored.parquet").read_bytes()).hexdigest()
@@ -237,16 +238,22 @@ def run_of(folder: Path, period: str, rows: list[Row], **manifest: Any) -> Path:
     return target
 
 
-def test_runs_and_tables_are_one_history(tmp_path: Path) -> None:
-    from pipeline.calibrate_window import read_window
+def test_a_case_counts_in_the_month_it_was_settled(tmp_path: Path) -> None:
+    # The demo counts by settlement: a discharge of December settled in January is a case of January.
+    late = case("AA19", 500, year=2024, settlement_date=dt.date(2025, 1, 8))
+    window = read_window([str(run_of(tmp_path, "2025-01", [late]))], demo_ground(), rules_with(), tmp_path)
+    assert [one.text for one in window.months] == ["2025-01"]
 
+
+def test_runs_and_tables_are_one_history(tmp_path: Path) -> None:
     before = case("AA19", 700, year=2024)
-    run = run_of(tmp_path, "2025-12", [case("AA19", 500, auxiliary=Decimal("1.5")), before])
+    settled = before | {"settlement_date": dt.date(2025, 1, 4)}  # the table has no such column
+    run = run_of(tmp_path, "2025-12", [case("AA19", 500, auxiliary=Decimal("1.5")), settled])
     table = write_history(tmp_path / "earlier", [case("AA19", 900, year=2024), before])
     window = read_window([str(run), str(table)], demo_ground(), rules_with(year_weights=[1, 2]), tmp_path)
-    # The settlement that both have counts once.
-    assert [window.cells["AA19"][year].fee_fen for year in (0, 1)] == [160_000, 50_000]
-    assert [one.aux_e4 for one in window.mix] == [20_000, 15_000] and window.told == (
+    # The settlement that both have counts once, in the later month: that of the run.
+    assert [window.cells["AA19"][year].fee_fen for year in (0, 1)] == [90_000, 120_000]
+    assert [one.aux_e4 for one in window.mix] == [10_000, 25_000] and window.told == (
         "2025-12 批次 r2025-12",
         "表 earlier",
     )
@@ -256,8 +263,6 @@ Bad = Callable[[Path], object]
 
 
 def _read(folder: Path, rows: list[Row], without: tuple[str, ...] = (), **changes: Any) -> None:
-    from pipeline.calibrate_window import read_window
-
     history = write_history(folder / "h", rows, without=without)
     read_window([str(history)], demo_ground(), rules_with(**changes), folder)
 
@@ -354,5 +359,5 @@ def test_page_names_every_rule_status_and_column_of_a_table() -> None:
     told = set(re.findall(r"`([^`\n]+)`", text))
     for model in (PriceRules, TrimRules, RateRules, CoefficientRules):
         assert set(model.model_fields) <= told, model.__name__
-    assert set(weight_statuses) <= told and {"low", "high", "thin_kept", "new", "gone"} <= told
+    assert set(WEIGHT_STATUSES) <= told and {"low", "high", "thin_kept", "new", "gone"} <= told
     assert {*NEEDED, *OPTIONAL, *GROUP_COLUMNS} <= told

@@ -6,7 +6,7 @@ WITH told AS (
     LEFT JOIN repeated r ON r.case_id = h.case_id
     WHERE r.case_id IS NULL OR r.differs
     UNION ALL
-    SELECT DISTINCT h.*, r.differs, r.row_count
+    SELECT DISTINCT h.* REPLACE (r.counted_on AS counted_on), r.differs, r.row_count
     FROM history_rows h
     JOIN repeated r ON r.case_id = h.case_id
     WHERE NOT r.differs
@@ -14,7 +14,7 @@ WITH told AS (
 SELECT
     g.place::INTEGER AS place, p.hospital::SMALLINT AS hospital, p.level::TINYINT AS level,
     i.insurance::TINYINT AS insurance,
-    (year(t.discharge_date) * 12 + month(t.discharge_date) - 1)::INTEGER AS month,
+    (year(t.counted_on) * 12 + month(t.counted_on) - 1)::INTEGER AS month,
     t.fee_fen::BIGINT AS fee_fen, t.pool_fund_fen::BIGINT AS pool_fund_fen, t.separate_fen::BIGINT AS separate_fen,
     t.aux_e4::INTEGER AS aux_e4,
     (CASE
@@ -22,7 +22,7 @@ SELECT
         WHEN t.differs THEN 'repeated_differing'
         WHEN t.reverses IS NOT NULL THEN 'reversal'
         WHEN x.case_id IS NOT NULL THEN 'reversed'
-        WHEN t.discharge_date IS NULL THEN 'no_date'
+        WHEN t.discharge_date IS NULL OR t.counted_on IS NULL THEN 'no_date'
         WHEN p.hospital IS NULL THEN 'unknown_hospital'
         WHEN i.insurance IS NULL THEN 'unknown_insurance'
         WHEN t.group_code IS NULL THEN 'no_group'
