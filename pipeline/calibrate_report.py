@@ -10,6 +10,7 @@ from fractions import Fraction
 from groupers.dip.catalogue import CoreRow
 from groupers.dip.lint import BASE
 from pipeline.calibrate_cost import Cost, half_away, percent, plain, signed_percent
+from pipeline.calibrate_draft import markdown_table
 from pipeline.calibrate_evidence import Built, latest_year, yuan
 from pipeline.calibrate_history import REASONS, YEAR_MONTHS, Month
 from pipeline.calibrate_rows import LIBRARY, LOCAL
@@ -34,13 +35,6 @@ def report(built: Built) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'---|' * len(header)}"
-    for row in rows:
-        yield f"| {' | '.join(str(cell).replace('|', '／') for cell in row)} |"
-
-
 def _read(built: Built) -> Iterator[str]:
     history = built.history
     left = sum(rows for rows, _ in history.left_out.values())
@@ -52,7 +46,7 @@ def _read(built: Built) -> Iterator[str]:
     )
     yield ""
     rows = [(REASONS[code], *history.left_out[code]) for code in REASONS if code in history.left_out]
-    yield from _table(
+    yield from markdown_table(
         ["不用的理由", "行数", "费用（元）"], [(told, count, _money(fen)) for told, count, fen in rows]
     )
     yield ""
@@ -82,7 +76,7 @@ def _windows(built: Built) -> Iterator[str]:
         rows.append(
             (span, weight, len(months), sum(m.cases for m in months), _money(sum(m.fee_fen for m in months)))
         )
-    yield from _table(["窗口", "权重", "有病例的月数", "例数", "费用（元）"], rows)
+    yield from markdown_table(["窗口", "权重", "有病例的月数", "例数", "费用（元）"], rows)
 
 
 def _month(number: int) -> str:
@@ -93,7 +87,7 @@ def _rules(built: Built) -> Iterator[str]:
     yield "## 规则与出处"
     yield ""
     rules = built.rules
-    yield from _table(
+    yield from markdown_table(
         ["项", "取值", "出处"],
         [(VALUE_NAMES[name], _value(rules, name), rules.sources[name]) for name in VALUE_NAMES],
     )
@@ -119,7 +113,7 @@ def _coverage(built: Built) -> Iterator[str]:
     pooled = [one.cost for one in built.rows if not isinstance(one.row, CoreRow)]
     parts = {"核心病种": _both(core), "综合病种": _both(pooled), "未入组": _both([built.ungrouped])}
     cases, fen = (sum(both[place] for both in parts.values()) for place in (0, 1))
-    yield from _table(
+    yield from markdown_table(
         ["", "例数", "占例数", "费用（元）", "占费用"],
         [(name, n, percent(n, cases), _money(fee), percent(fee, fen)) for name, (n, fee) in parts.items()]
         + [("合计", cases, percent(cases, cases), _money(fen), percent(fen, fen))],
@@ -148,7 +142,7 @@ def _rows(built: Built) -> Iterator[str]:
         counts[kind, one.origin] += 1
     origins = (LIBRARY, LOCAL, "pooled")
     kinds = ("保守治疗", "单一手术操作", "有相关手术", "综合")
-    yield from _table(
+    yield from markdown_table(
         ["", "取自病种库", "本地新增", "综合", "合计"],
         [(kind, *(counts[kind, origin] for origin in origins), sum(counts[kind, origin] for origin in origins))
          for kind in kinds],
@@ -178,7 +172,7 @@ def _changes(built: Built) -> Iterator[str]:
     yield ""
     moved = [(one, before, share) for one, kind, before, share in changes if kind == "changed" and share]
     moved.sort(key=lambda one: (-abs(one[2]), one[0].row.row))
-    yield from _table(
+    yield from markdown_table(
         ["病种", "名称", "例数", "上一版分值", "分值", "变动"],
         [(one.row.row, one.row.name, one.cost.total().cases, plain(before or Decimal()), plain(one.score), signed_percent(share))
          for one, before, share in moved[:MOST_CHANGES]],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,11 +24,13 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Digits = Annotated[int, Field(ge=0, le=MOST_DIGITS, strict=True)]
 
 
-class _Closed(BaseModel):
+class ClosedRules(BaseModel):
+    """Rules of a file in which an unknown item is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Trim(_Closed):
+class Trim(ClosedRules):
     """Costs outside the two nearest ranks are left out, per row and year; below `least` cases none is."""
 
     low: Share
@@ -42,7 +44,7 @@ class Trim(_Closed):
         return self
 
 
-class Score(_Closed):
+class Score(ClosedRules):
     """What a row's mean cost is divided by, and how the score is printed."""
 
     method: Literal["mean", "benchmark", "fixed"]
@@ -59,7 +61,7 @@ class Score(_Closed):
         return self
 
 
-class Coefficients(_Closed):
+class Coefficients(ClosedRules):
     """Level coefficients: what the level's mean is divided by, and what a level of few cases gets."""
 
     reference: Literal["overall", "highest_level"]
@@ -68,7 +70,7 @@ class Coefficients(_Closed):
     digits: Digits
 
 
-class BaseRows(_Closed):
+class BaseRows(ClosedRules):
     """Base diseases (基层病种): levels that cost alike. `levels` empty: all levels of the region."""
 
     cv_at_most: Annotated[Decimal, Field(ge=0, le=10, decimal_places=SHARE_DIGITS)]
@@ -76,7 +78,24 @@ class BaseRows(_Closed):
     levels: tuple[str, ...]
 
 
-class Rules(_Closed):
+class SourcedRules(ClosedRules):
+    """A whole file: every item has its source under its name."""
+
+    sources: dict[str, str]
+
+    @model_validator(mode="after")
+    def _every_value_has_a_source(self) -> SourcedRules:
+        values = [name for name in type(self).model_fields if name != "sources"]
+        without = [name for name in values if len(self.sources.get(name, "")) < 4]
+        if without:
+            raise ValueError(f"sources 里没有 {'、'.join(without)} 的出处；没有公开出处请写「示范取值」")
+        unknown = sorted(set(self.sources) - set(values))
+        if unknown:
+            raise ValueError(f"sources 里有不认识的项 {'、'.join(unknown)}")
+        return self
+
+
+class Rules(SourcedRules):
     """The whole file. Years are twelve-month windows; `year_weights` go from the oldest to the latest."""
 
     year_weights: Annotated[tuple[Count, ...], Field(min_length=1, max_length=10)]
@@ -90,18 +109,6 @@ class Rules(_Closed):
     fee: Literal["total", "total_less_separate"]
     shortest_history_months: Count
     fewest_hospitals: Count
-    sources: dict[str, str]
-
-    @model_validator(mode="after")
-    def _every_value_has_a_source(self) -> Rules:
-        values = [name for name in type(self).model_fields if name != "sources"]
-        without = [name for name in values if len(self.sources.get(name, "")) < 4]
-        if without:
-            raise ValueError(f"sources 里没有 {'、'.join(without)} 的出处；没有公开出处请写「示范取值」")
-        unknown = sorted(set(self.sources) - set(values))
-        if unknown:
-            raise ValueError(f"sources 里有不认识的项 {'、'.join(unknown)}")
-        return self
 
 
 def default_rules_file() -> Path:
@@ -111,12 +118,19 @@ def default_rules_file() -> Path:
 
 def load_rules(path: Path | None = None) -> Rules:
     """Read a rules file, by default the national one. Raises ConfigurationError naming the item."""
-    path = path or default_rules_file()
+    return read_rules(path or default_rules_file(), Rules, "docs/dip.md")
+
+
+Model = TypeVar("Model", bound=SourcedRules)
+
+
+def read_rules(path: Path, model: type[Model], page: str) -> Model:
+    """A rules file of one form; `page` explains it. Raises ConfigurationError naming the item."""
     try:
-        return Rules.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise ConfigurationError(
-            f"测算规则有误：{path}，{_first_mistake(error)}；请对照 docs/dip.md 更正"
+            f"测算规则有误：{path}，{_first_mistake(error)}；请对照 {page} 更正"
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"测算规则读不出来：{path}（{type(error).__name__}）；请检查文件") from error

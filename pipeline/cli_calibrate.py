@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli_calibrate_prices import register
 from pipeline.cli_schemes import AsJson, print_json
 from pipeline.errors import UsageMistake
 
 LIBRARY = "dip-2.0"  # the national one
-calibrate_app = typer.Typer(help="由历史数据测算：DIP 病种目录、点值。", no_args_is_help=True)
+calibrate_app = typer.Typer(
+    help="由历史数据测算：权重、费率、系数、DIP 病种目录、点值。", no_args_is_help=True
+)
+register(calibrate_app)
 
 
 @calibrate_app.command("dip-catalogue")

@@ -81,8 +81,11 @@ def parsed_day(text: str) -> dt.date:
         raise UsageMistake(f"--at 写法不对：`{text[:20]}`；应写作 2025-10-31") from error
 
 
-def present_of(region: Region, day: dt.date) -> Present:
-    """The weights of a region on a day, by panel. Raises ConfigurationError where there are none to negotiate."""
+def present_of(region: Region, day: dt.date, schemes: Mapping[str, Scheme] | None = None) -> Present:
+    """The weights of a region on a day, by panel; `schemes` where they are loaded already.
+
+    Raises ConfigurationError where there are none to negotiate.
+    """
     pack = region.pack
     if pack.method == "published":
         raise ConfigurationError(
@@ -94,13 +97,13 @@ def present_of(region: Region, day: dt.date) -> Present:
         raise ConfigurationError(
             f"没有当日的参数：{region.folder / 'region.yaml'} 不含 {day}；请补参数，或用 --at 另选日期"
         )
-    scheme = schemes_of(region)[found[0].scheme.key]
+    scheme = (schemes or schemes_of(region))[found[0].scheme.key]
     table = dict(scheme.scores if found[0].weights is None else found[0].weights)
     panels = _panels(scheme)
     groups = {
         code: Group(code, scheme.names[code], panels.get(code, OTHERS), weight)
         for code, weight in sorted(table.items())
-        if code in scheme.kinds and _by_weight(found[0], scheme, code)
+        if code in scheme.kinds and priced_by_weight(found[0], scheme, code)
     }
     limits, reason_over, months = _limits(in_force(pack.negotiation, day), pack.kind)
     return Present(
@@ -144,11 +147,7 @@ def implied_weights(present: Present, history: History) -> dict[str, Decimal]:
     }
 
 
-def _sha(parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
-
-
-def _by_weight(terms: Terms, scheme: Scheme, code: str) -> bool:
+def priced_by_weight(terms: Terms, scheme: Scheme, code: str) -> bool:
     """Whether the table's weight prices the group's cases: not where they have a fixed weight, an amount, their fee."""
     _, treatment = treatment_of(terms, code, scheme.kinds[code])
     if treatment is None:
@@ -156,6 +155,10 @@ def _by_weight(terms: Terms, scheme: Scheme, code: str) -> bool:
     if treatment.treatment == "fixed_weight":
         return False
     return treatment.classes or amount_of_treatment(treatment, terms.ratio.reference).needs_weight
+
+
+def _sha(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
 def _panels(scheme: Scheme) -> dict[str, str]:

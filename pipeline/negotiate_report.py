@@ -40,16 +40,22 @@ _WEIGHTS = (
 _HOW = "总权重 = Σ 权重 × 例数；系数 = (现行总权重 − 锁定的) ÷ (提议总权重 − 锁定的)；余数 = 现行 − 缩放后；归位按末位一步一步移"
 
 
-def write_weights(path: Path, region: Region, present: Present, weights: Mapping[str, Decimal]) -> None:
+def write_weights(
+    path: Path, region: Region, present: Present, weights: Mapping[str, Decimal],
+    added: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:  # fmt: skip
     """A weights file as the pack has it: its rows, order and other columns, the weights new.
 
     Where the scores stand in a catalogue, the columns are `drg,weight`; the pack names the file in their place.
+    `added`: groups that the file does not have yet, by code, with their other columns; they follow, in code order.
     """
     if present.file == CATALOGUE:
         known = {code: group.present for code, group in present.groups.items()} | present.others
         rows = [{"drg": code, "weight": plain(weight)} for code, weight in sorted(known.items())]
     else:
         rows = [dict(row) for row in read_csv(region.folder / present.file, WEIGHT_COLUMNS)]
+    for code, columns in sorted((added or {}).items()):
+        rows.append({**dict.fromkeys(rows[0], ""), **columns, "drg": code})
     for row in rows:
         if row["drg"] in weights:
             row["weight"] = f"{weights[row['drg']]:.{present.digits}f}"
