@@ -73,28 +73,31 @@ def day_of(history: History, at: str | None) -> dt.date:
     return parsed_day(at)
 
 
-def parsed_day(text: str) -> dt.date:
+def parsed_day(text: str, option: str = "--at") -> dt.date:
     """A day as the command line has it. Raises UsageMistake."""
     try:
         return dt.date.fromisoformat(text)
     except ValueError as error:
-        raise UsageMistake(f"--at 写法不对：`{text[:20]}`；应写作 2025-10-31") from error
+        raise UsageMistake(f"{option} 写法不对：`{text[:20]}`；应写作 2025-10-31") from error
 
 
-def present_of(region: Region, day: dt.date) -> Present:
-    """The weights of a region on a day, by panel. Raises ConfigurationError where there are none to negotiate."""
+def present_of(region: Region, day: dt.date, schemes: Mapping[str, Scheme] | None = None) -> Present:
+    """The weights of a region on a day, by panel. Raises ConfigurationError where there are none to negotiate.
+
+    `schemes`: the region's, where they are read already.
+    """
     pack = region.pack
     if pack.method == "published":
         raise ConfigurationError(
             f"没有可谈判的权重：{region.folder / 'region.yaml'} 的 method 为 `published`，支付标准逐组公布；请核对地区"
         )
     found = resolve(region, day, day)
-    entry = in_force(pack.weights, day)
+    entry = in_force(pack.standing_weights, day)
     if not found or entry is None:
         raise ConfigurationError(
             f"没有当日的参数：{region.folder / 'region.yaml'} 不含 {day}；请补参数，或用 --at 另选日期"
         )
-    scheme = schemes_of(region)[found[0].scheme.key]
+    scheme = (schemes or schemes_of(region))[found[0].scheme.key]
     table = dict(scheme.scores if found[0].weights is None else found[0].weights)
     panels = _panels(scheme)
     groups = {

@@ -6,12 +6,13 @@ is a run like any other: published, it is a new version whose difference the nex
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from pipeline.errors import ConfigurationError, UsageMistake
 from pipeline.findings import FINDINGS_SCHEMA, messages
 from pipeline.finish import Month, Tick, alliance_days, settle_month, write_month
 from pipeline.identity import Identity, code_version
-from pipeline.ledger import Ledger, now, open_ledger
+from pipeline.ledger import FILE, Ledger, now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.query import engine, keep, parquet_view, store, table
 from pipeline.region import Region
@@ -198,3 +199,26 @@ def published_between(ledger: Ledger, first: str, last: str) -> list[str]:
     if not found:
         raise UsageMistake(f"{first} 至 {last} 没有发布过的月份；请用 `drgdip runs {ledger.region}` 查看")
     return found
+
+
+def months_priced_on(
+    region: Region, days: Sequence[tuple[dt.date, dt.date]], out: Path, ledger_url: str | None
+) -> list[str]:
+    """Published months that have a case priced on one of the days; a month whose run folder is gone counts."""
+    name = region.pack.name
+    if not days or (ledger_url is None and not (out / name / FILE).is_file()):
+        return []
+    with open_ledger(out / name, name, code_version(), ledger_url) as ledger:
+        found = current_publications(ledger)
+    return [
+        one.period
+        for one in found
+        if _priced_on(out / name / one.period / one.run_id / "scored.parquet", days)
+    ]
+
+
+def _priced_on(path: Path, days: Sequence[tuple[dt.date, dt.date]]) -> bool:
+    if not path.is_file():
+        return True
+    inside = pl.any_horizontal(pl.col("pricing_date").is_between(first, last) for first, last in days)
+    return bool(pl.scan_parquet(path).select(inside.any()).collect().item())
