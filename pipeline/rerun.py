@@ -88,7 +88,7 @@ def rerun_month(
         review = review_of(region, load_decisions(ledger), None, [base / "case_payment.parquet"], published)
         days = alliance_days(region, period)
         stood = stands.sha256 + review.sha256 + "".join(str(day) for day in days if day)
-        identity = _identity(region, manifest, current, stood)
+        identity = _identity(region, schemes, manifest, current, stood)
         month = Month(region, schemes, period, identity, stands, tick, review, days)
         folder = base.parent / month.identity.run
         fresh = not finished(folder)
@@ -123,13 +123,16 @@ def _stop_unless_same_ground(
         )
 
 
-def _identity(region: Region, manifest: Mapping[str, Any], base: Published, standing: str) -> Identity:
+def _identity(
+    region: Region, schemes: Mapping[str, Scheme], manifest: Mapping[str, Any], base: Published, standing: str
+) -> Identity:
     """A rerun is named by the run it starts from, the pack, the code, what stands now and the decisions it meets."""
     parts = ["rerun", base.manifest_sha256, region.sha256, code_version(), base.period, standing]
     run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
     inputs = tuple((one["name"], one["sha256"]) for one in manifest["inputs"])
-    schemes = tuple((f"{one['name']}@{one['in_force_from']}", one["sha256"]) for one in manifest["schemes"])
-    return Identity(run, base.period, inputs, schemes, region.sha256, code_version())
+    # On the same ground the pack names the same schemes in the same order; a local one is named by its folder there.
+    known = tuple((key, one["sha256"]) for key, one in zip(schemes, manifest["schemes"], strict=True))
+    return Identity(run, base.period, inputs, known, region.sha256, code_version())
 
 
 def _compute(

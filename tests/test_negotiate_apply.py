@@ -22,14 +22,16 @@ from negotiation_fixtures import region_of, run_of, w01_rows
 from pipeline import weight_version
 from pipeline.errors import InputError, UserError
 from pipeline.region import load_region
+from pipeline.rerun import months_priced_on
 from pipeline.terms import resolve
 from tests.ledger_fixtures import Office, case, region_folder
 from tests.region_pack_slips_dip import put
 
 MEETING = ("--minutes", "示医保谈〔2025〕3号", "--held", "2025-06-20", "--by", "王五", "--panel", "内科组")
 LATER = ("--minutes", "示医保谈〔2025〕4号", "--held", "2025-08-20", "--by", "王五", "--panel", "内科组")
+THIRD_MEETING = ("--minutes", "5号", "--held", "2025-09-01", "--by", "王五", "--panel", "内科组")
 DAY = "2025-07-15"
-FIRST, SECOND, THIRD = (f"weights-{DAY}-{number}.csv" for number in (1, 2, 3))
+FIRST, SECOND, THIRD, FOURTH = (f"weights-{DAY}-{number}.csv" for number in (1, 2, 3, 4))
 
 
 def table(path: Path, c1: str, c2: str = "85.69") -> Path:
@@ -57,57 +59,55 @@ def texts(folder: Path) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-# --- published months, a change, another in its place, and back
+# --- a published month, a change, the way back, another change
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    """June, July and August published: a case of H1 on the 10th and on the 20th of each month."""
+    """July published: a case of H1 on the 10th and on the 20th."""
     folder = tmp_path_factory.mktemp("apply")
     (folder / "pack").mkdir()
     made = Office(folder)
-    for month in ("06", "07", "08"):
-        days = [case(f"{month}-{day}", f"2025-{month}-{day}") for day in (10, 20)]
-        made.publish(made.run(f"2025-{month}", days).run)
+    made.publish(made.run("2025-07", cases("07")).run)
     return made
+
+
+def cases(month: str) -> list[dict[str, Any]]:
+    return [case(f"{month}-{day}", f"2025-{month}-{day}") for day in (10, 20)]
 
 
 @pytest.fixture(scope="module")
 def story(office: Office) -> dict[str, Any]:
-    """Every step once: apply, rerun, replace on the same day, rerun, undo twice, rerun."""
+    """Every step once: apply, rerun, undo, rerun, the next month, another version on the same day, rerun."""
     folder, words = office.folder, ("--region", office.pack, "--out", office.out)
     steps: dict[str, Any] = {"before": (folder / "pack" / "region.yaml").read_text(encoding="utf-8")}
     one, two = table(folder / "one.csv", "100"), table(folder / "two.csv", "98")
     steps["apply"] = said("apply", one, *words, "--from", DAY, *MEETING)
+    steps["applied"] = (folder / "pack" / "region.yaml").read_text(encoding="utf-8")
     steps["again"] = said("apply", one, *words, "--from", DAY, *MEETING)
     steps["rerun"] = rerun(office)
     steps["same day"] = refused(2, "apply", two, *words, "--from", DAY, *LATER)
-    steps["replace"] = said("apply", two, *words, "--from", DAY, *LATER, "--replaces", FIRST)
+    steps["undo"] = said("undo", FIRST, *words, *LATER)
+    steps["undo again"] = said("undo", FIRST, *words, *LATER)
     steps["gone"] = refused(2, "apply", one, *words, "--from", DAY, *MEETING)
-    steps["rerun replaced"] = rerun(office)
-    steps["undo"] = said("undo", SECOND, *words, *LATER)
-    steps["undo again"] = said("undo", SECOND, *words, *LATER)
     steps["rerun undone"] = rerun(office)
-    steps["undo all"] = said("undo", THIRD, *words, *MEETING)
-    steps["rerun at last"] = rerun(office)
+    steps["adjustments"] = office.sql("SELECT sum(difference_fen), count(*) FROM adjustment")
+    steps["august"] = office.publish(office.run("2025-08", cases("08")).run).publication_id
+    steps["replace"] = said("apply", two, *words, "--from", DAY, *LATER, "--replaces", "catalogue")
+    steps["rerun replaced"] = rerun(office)
+    steps["third"] = said("apply", one, *words, "--from", DAY, *THIRD_MEETING, "--replaces", SECOND)
+    steps["undo third"] = said("undo", THIRD, *words, *LATER)
     return steps
 
 
-def rerun(office: Office) -> dict[str, tuple[int, str]]:
-    """month → recomputed − published, and the new run, of all published months made final anew."""
+def rerun(office: Office) -> tuple[int, str]:
+    """July made final anew: recomputed − published, and the run."""
     names = ("--by", "甲", "--rechecked-by", "丙", "--approved-by", "乙")
-    done = in_process(
-        "rerun", office.pack, "--from", "2025-06", "--to", "2025-08", *names, "--out", office.out, "--json"
-    )
+    words = ("--from", "2025-07", "--to", "2025-07", *names, "--out", office.out, "--json")
+    done = in_process("rerun", office.pack, *words)
     assert done.code == 0, done.err
-    return {
-        one["period"]: (one["recomputed_fen"] - one["published_fen"], one["run"])
-        for one in json.loads(done.out)["months"]
-    }
-
-
-def differences(found: dict[str, tuple[int, str]]) -> list[int]:
-    return [found[month][0] for month in sorted(found)]
+    (month,) = json.loads(done.out)["months"]
+    return month["recomputed_fen"] - month["published_fen"], month["run"]
 
 
 def test_the_version_is_one_entry_and_one_table_more(office: Office, story: dict[str, Any]) -> None:
@@ -117,89 +117,80 @@ def test_the_version_is_one_entry_and_one_table_more(office: Office, story: dict
         done["source"]
         == "谈判会议纪要 示医保谈〔2025〕3号（2025-06-20）；专家组：内科组；采纳：王五；总分值未核对"
     )
-    pack = office.folder / "pack"
-    assert (pack / FIRST).read_bytes() == (office.folder / "one.csv").read_bytes()
-    lines = (pack / "region.yaml").read_text(encoding="utf-8").splitlines()
-    was = story["before"].splitlines()
-    (old,) = [line for line in was if line.startswith("weights:")]
-    (new,) = [line for line in lines if line.startswith("weights:")]
-    assert new.startswith(old[:-1]) and [line for line in lines if line != new] == [
-        line for line in was if line != old
-    ]
+    assert (office.folder / "pack" / FIRST).read_bytes() == (office.folder / "one.csv").read_bytes()
+    was, now = story["before"].splitlines(), story["applied"].splitlines()
+    (place,) = [number for number, line in enumerate(was) if line.startswith("weights:")]
+    assert now[place].startswith(was[place][:-1]) and now[place].endswith("]")
+    assert now[:place] + now[place + 1 :] == was[:place] + was[place + 1 :]
 
 
-def test_once_more_does_nothing_and_says_so(office: Office, story: dict[str, Any]) -> None:
+def test_once_more_does_nothing_and_says_so(story: dict[str, Any]) -> None:
     assert (story["again"]["fresh"], story["again"]["file"]) == (False, FIRST)
-    assert (story["undo again"]["fresh"], story["undo again"]["file"]) == (False, story["undo"]["file"])
+    assert (story["undo again"]["fresh"], story["undo again"]["file"]) == (False, "catalogue")
     assert "采纳过，后来被代替了" in story["gone"]
 
 
-def test_published_months_with_cases_on_its_days_are_named(story: dict[str, Any]) -> None:
-    """June has none; a month is named for a case, not for its calendar."""
-    assert story["apply"]["months"] == ["2025-07", "2025-08"]
-    assert story["apply"]["days"] == [[DAY, None]]
-    assert story["replace"]["months"] == ["2025-07", "2025-08"]
+def test_published_months_with_cases_on_its_days_are_named(office: Office, story: dict[str, Any]) -> None:
+    """By the cases' pricing dates: the 10th and the 20th of July."""
+    assert (story["apply"]["months"], story["apply"]["days"]) == (["2025-07"], [[DAY, None]])
+    days = [(dt.date(2025, 7, first), dt.date(2025, 7, last)) for first, last in ((1, 9), (11, 19), (21, 31))]
+    assert months_priced_on(office.region, days, office.out, None) == []
+    touched = [(dt.date(2025, 7, 11), dt.date(2025, 7, 20))]
+    assert months_priced_on(office.region, [*days, *touched], office.out, None) == ["2025-07"]
 
 
-def test_the_rerun_pays_the_difference_of_the_cases_from_that_day_on(
+def test_the_rerun_pays_the_difference_of_the_cases_from_that_day_on(story: dict[str, Any]) -> None:
+    """One of two cases goes from 781.87 to 840.00, so the fund from 963.74 to 540.00 + 481.87 = 1021.87.
+
+    0.95 of it is paid, of which 0.05 is withheld, each rounded: 963.74 × 0.95 = 915.553 → 915.55, 45.7775 → 45.78, due
+    869.77; 1021.87 × 0.95 = 970.7765 → 970.78, 48.539 → 48.54, due 922.24.
+    """
+    assert story["rerun"][0] == 922_24 - 869_77
+
+
+def test_undo_is_another_version_and_the_adjustments_come_to_nothing(
     office: Office, story: dict[str, Any]
 ) -> None:
-    """A case gains 840.00 − 781.87; of the month 0.95 is paid, of which 0.05 is withheld, each rounded.
-
-    One case: 540.00 + 481.87 = 1021.87 × 0.95 = 970.7765 → 970.78, deposit 48.539 → 48.54; before 963.74 × 0.95 =
-    915.553 → 915.55. The deposit stands beside what is settled, so the ledger's due is 970.78 − 48.54 = 922.24 against
-    915.55 − 45.78 = 869.77. Two cases: 1080 × 0.95 = 1026, deposit 51.30: 974.70 against 869.77.
-    """
-    assert differences(story["rerun"]) == [0, 922_24 - 869_77, 974_70 - 869_77]
+    """What held before is the catalogue's own scores; August pays its own two cases and nothing of July."""
+    undo = story["undo"]
+    assert (undo["file"], undo["replaces"], undo["from"], undo["changed"]) == ("catalogue", FIRST, DAY, 1)
+    assert undo["source"] == (
+        f"撤销 {FIRST}：谈判会议纪要 示医保谈〔2025〕4号（2025-08-20）；恢复 catalogue；专家组：内科组；采纳：王五"
+    )
+    assert story["rerun undone"][0] == 869_77 - 922_24
+    assert story["adjustments"] == [(0, 2)]
+    assert office.payments(story["august"]) == {("H1", "310"): 869_77}
+    assert (office.folder / "pack" / FIRST).is_file()  # history stays
+    office.verify()
 
 
 def test_a_version_in_its_place_on_the_same_day(office: Office, story: dict[str, Any]) -> None:
-    """98 points: the fund pays 523.20; July 1005.07 × 0.95 = 954.8165 → 954.82 − 47.74 = 907.08; August 1046.40 ×
-    0.95 = 994.08 − 49.70 = 944.38."""
+    """98 points: the fund pays 523.20; 1005.07 × 0.95 = 954.8165 → 954.82, 47.741 → 47.74, due 907.08."""
     assert f"{DAY} 起已有 `{FIRST}`" in story["same day"] and f"--replaces {FIRST}" in story["same day"]
-    assert (story["replace"]["file"], story["replace"]["replaces"]) == (SECOND, FIRST)
-    assert differences(story["rerun replaced"]) == [0, 907_08 - 922_24, 944_38 - 974_70]
+    assert (story["replace"]["file"], story["replace"]["replaces"]) == (SECOND, "catalogue")
+    assert story["replace"]["months"] == ["2025-07", "2025-08"]
+    assert story["rerun replaced"][0] == 907_08 - 869_77
+    rows = pq.read_table(office.home / "2025-07" / story["rerun replaced"][1] / "scored.parquet").to_pylist()
+    assert {str(row["discharge_date"]): row["weight"] for row in rows} == {
+        "2025-07-10": Decimal("93.08"),
+        "2025-07-20": Decimal(98),
+    }
 
 
-def test_undo_is_another_version_and_takes_one_step_back(office: Office, story: dict[str, Any]) -> None:
-    undo, last = story["undo"], story["undo all"]
-    assert (undo["file"], undo["replaces"], undo["from"], undo["changed"]) == (THIRD, SECOND, DAY, 1)
-    assert undo["source"].startswith(
-        f"撤销 {SECOND}：谈判会议纪要 示医保谈〔2025〕4号（2025-08-20）；恢复 {FIRST}"
-    )
-    assert (office.folder / "pack" / THIRD).read_bytes() == (office.folder / "one.csv").read_bytes()
-    assert differences(story["rerun undone"]) == [0, 922_24 - 907_08, 974_70 - 944_38]
-    # What SECOND replaced was FIRST, so its undoing holds the same; undoing that goes to SECOND again.
-    assert (last["replaces"], last["changed"]) == (THIRD, 1)
-    assert (office.folder / "pack" / last["file"]).read_bytes() == (office.folder / "two.csv").read_bytes()
-
-
-def test_back_to_the_catalogue_the_adjustments_are_nothing(office: Office, story: dict[str, Any]) -> None:
-    """The table that held before the meeting is the catalogue's own: FIRST's undoing has no file of its own."""
-    (office.folder / "once" / "pack").mkdir(parents=True)
-    again = Office(office.folder / "once")
-    for month in ("06", "07", "08"):
-        days = [case(f"{month}-{day}", f"2025-{month}-{day}") for day in (10, 20)]
-        again.publish(again.run(f"2025-{month}", days).run)
-    words = ("--region", again.pack, "--out", again.out)
-    said("apply", office.folder / "one.csv", *words, "--from", DAY, *MEETING)
-    there = rerun(again)
-    done = said("undo", FIRST, *words, *LATER)
-    assert (done["file"], done["replaces"], done["months"]) == ("catalogue", FIRST, ["2025-07", "2025-08"])
-    back = rerun(again)
-    assert differences(there) == [-fen for fen in differences(back)] != [0, 0, 0]
-    rows = again.sql(
-        "SELECT period, sum(difference_fen), count(*) FROM adjustment GROUP BY period ORDER BY 1"
-    )
-    assert [(period, fen) for period, fen, _ in rows if fen] == [] and len(rows) == 2  # July and August
-    # The next month pays nothing of it: H1 is due what its own two cases come to.
-    done = again.publish(again.run("2025-09", [case(f"09-{day}", f"2025-09-{day}") for day in (10, 20)]).run)
-    assert again.payments(done.publication_id) == {("H1", "310"): 869_77}
-    again.verify()
+def test_undo_of_a_version_that_replaced_one_brings_that_one_back(
+    office: Office, story: dict[str, Any]
+) -> None:
+    assert story["third"]["file"] == THIRD
+    undone = story["undo third"]
+    assert (undone["file"], undone["replaces"], undone["changed"]) == (FOURTH, THIRD, 1)
+    assert (office.folder / "pack" / FOURTH).read_bytes() == (office.folder / "two.csv").read_bytes()
+    pack = office.region.pack
+    assert [one.file for one in pack.weights] == ["catalogue", FIRST, "catalogue", SECOND, THIRD, FOURTH]
+    assert [one.file for one in pack.standing_weights] == ["catalogue", FOURTH]
 
 
 def test_the_run_its_case_and_the_difference_name_the_version(office: Office, story: dict[str, Any]) -> None:
-    july = story["rerun"]["2025-07"][1]
+    july = story["rerun"][1]
     manifest = json.loads((office.home / "2025-07" / july / "manifest.json").read_text(encoding="utf-8"))
     assert [(one["in_force_from"], one["file"]) for one in manifest["weights"]] == [
         ("2025-01-01", "catalogue"),
@@ -207,10 +198,8 @@ def test_the_run_its_case_and_the_difference_name_the_version(office: Office, st
     ]
     told = in_process("explain", "07-20", "--out", office.out, "--run", july).out
     assert f"权重出自 {FIRST}（{DAY} 起）：谈判会议纪要 示医保谈〔2025〕3号（2025-06-20）" in told
-    assert (
-        "权重出自 病种目录（2025-01-01 起）"
-        in in_process("explain", "07-10", "--out", office.out, "--run", july).out
-    )
+    told = in_process("explain", "07-10", "--out", office.out, "--run", july).out
+    assert "权重出自 病种目录（2025-01-01 起）" in told
     first = office.sql("SELECT run_id FROM publication WHERE period = '2025-07' AND version = 1")[0][0]
     found = in_process("diff", office.pack, first, july, "--out", office.out)
     assert f"权重 catalogue（2025-01-01 起） → catalogue（2025-01-01 起）、{FIRST}（{DAY} 起）" in found.out
@@ -472,13 +461,3 @@ def test_a_catalogue_s_scores_above_a_thousand_can_be_a_file(small: Path, tmp_pa
     """A weight is at most 1000, a score 1,000,000."""
     table(small / "scores.csv", "1500.25")
     assert load_region(f"{small}/").tables.weights["scores.csv"]["C1"] == Decimal("1500.25")
-
-
-def test_payments_of_a_run_are_tied_to_its_version(office: Office, story: dict[str, Any]) -> None:
-    """The scored rows of the last rerun: before the day 93.08 points, from it on the 98 of SECOND."""
-    run = story["rerun at last"]["2025-07"][1]
-    rows = pq.read_table(office.home / "2025-07" / run / "scored.parquet").to_pylist()
-    assert {str(row["discharge_date"]): row["weight"] for row in rows} == {
-        "2025-07-10": Decimal("93.08"),
-        "2025-07-20": Decimal(98),
-    }
