@@ -115,7 +115,9 @@ def _tell(done: Applied, region: str, as_json: bool) -> None:
         lines.append(worded("总权重没有核对：没有给 --history", kind))
     else:
         state = "不变（差在四舍五入以内）" if totals.kept else f"改变 {totals.after - totals.before:+,f}"
-        lines.append(worded("总权重", kind) + f" {totals.before:,f} → {totals.after:,f}，{state}；历史 {totals.window}")
+        lines.append(
+            worded("总权重", kind) + f" {totals.before:,f} → {totals.after:,f}，{state}；历史 {totals.window}"
+        )
     for first, last in done.days:
         lines.append(f"影响定价日期 {first} {'以后' if last == FOREVER else f'至 {last}'} 的病例")
     if done.months:

@@ -93,7 +93,11 @@ def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
     elif case["reverses"]:
         lines += ["", "二、分组", f"冲销记录：不分组，按原记录 {case['reverses']} 的结果反号。"]
     if known["scored"]:
-        lines += ["", "三、定价", *pricing(known["scored"][0], known["rules_used"], _weights_of(folder, known["scored"][0]))]
+        lines += [
+            "",
+            "三、定价",
+            *pricing(known["scored"][0], known["rules_used"], _weights_of(folder, known["scored"][0])),
+        ]
     if known.get("review_outcome"):
         lines += ["", "四、特例单议", *review(known["review_outcome"][0])]
     return lines
