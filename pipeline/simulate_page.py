@@ -131,7 +131,7 @@ def _tables(report: Report) -> list[dict[str, Any]]:
         lines = [
             {"key": key, "label": _label(report, way, key, held), "first": held[report.proposals[0]],
              "each": [held[name] for name in report.proposals]}
-            for key, held in by_key.items()
+            for key, held in sorted(by_key.items(), key=lambda one: report.place(way, one[0]))
         ]  # fmt: skip
         note = (
             f"只列增减最大的 {MOST_GROUPS} 个，全部见工作簿"

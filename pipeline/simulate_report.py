@@ -90,6 +90,11 @@ class Report:
             return DISEASE_KINDS.get(key, key)
         return f"{key} {self.mdc_names.get(key, '')}".strip() if way == "mdc" else key
 
+    def place(self, way: str, key: str) -> tuple[int, str]:
+        """Where a key stands in its table: levels as the pack has them, from the lowest; all else by the key."""
+        levels = self.region.pack.levels
+        return (levels.index(key) if way == "level" and key in levels else len(levels), key)
+
     def priced(self, insurance_type: str, price: Decimal | None) -> str:
         """An insurance type with the levels whose rate this is, where levels have rates of their own."""
         pack, label = self.region.pack, self.label("insurance_type", insurance_type)

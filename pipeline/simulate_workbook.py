@@ -28,6 +28,7 @@ def write_workbook(path: Path, report: Report) -> None:
             )
             for row in rows:
                 row["label"] = report.label(way, row["key"])
+                row["key"] = report.place(way, row["key"])
             if rows or way != "alliance":
                 _side_by_side(book, report, title, keys, rows, "key")
             if way == "mdc":

@@ -101,6 +101,11 @@ def test_keys_are_told_by_name() -> None:
     )
     assert report.priced("310", Decimal("6900.000000")) == "310 职工 一级"
     assert report.priced("310", Decimal(1)) == "310 职工"  # nobody's rate: a proposal's own
+    assert sorted(("三级", "二级", "一级"), key=lambda key: report.place("level", key)) == [
+        "一级",
+        "二级",
+        "三级",
+    ]
     assert [report.label("mdc", key) for key in ("MDCB", "MDCC", "")] == [
         "MDCB 神经系统疾病及功能障碍",
         "MDCC",
