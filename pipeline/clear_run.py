@@ -157,7 +157,7 @@ class _Clearing:
             created = dt.datetime(year, 12, 31)
             write_year_books(beside, AllianceYear(pack.title, year, self.identity.run, pack.version, created))
             return write_manifest(
-                beside, self.identity, self.region, {}, self._totals(con), laws, self.standing, None
+                beside, self.identity, self.region, {}, self._totals(con), laws, self.standing, []
             )
 
     def _clear(

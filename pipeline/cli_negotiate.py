@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipeline.cli_apply import HISTORY_HELP, register_apply
 from pipeline.cli_schemes import AsJson, print_json
 from pipeline.cli_simulate import register
 from pipeline.errors import InputError, UsageMistake
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from pipeline.region import Region
 
 negotiate_app = typer.Typer(
-    help="权重谈判：出表、检查交回的表、缩放使总权重不变、模拟各方案的影响。", no_args_is_help=True
+    help="权重谈判：出表、检查交回的表、缩放使总权重不变、模拟各方案的影响、采纳、撤销。",
+    no_args_is_help=True,
 )
 register(negotiate_app)
+register_apply(negotiate_app)
 LISTED = 50  # complaints shown to people; --json has all
-HISTORY_HELP = "历史：批次文件夹，或结算期（取现行批次），如 2025-01..2025-10；可多次。"
-PERIODS = re.compile(r"\d{4}-\d{2}([.,].*)?")
 YUAN = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 Files = Annotated[Path, typer.Argument(metavar="文件", help="交回的谈判表：xlsx 或 CSV。")]
 RegionOf = Annotated[str, typer.Option("--region", help="地区名，或地区文件夹的路径。")]
@@ -197,7 +198,7 @@ def _checked(filled: Filled, pack: Region, seen: History | None, at: str | None)
     elif at is not None:
         day = parsed_day(at)
     elif pack.pack.weights:
-        day = pack.pack.weights[-1].from_
+        day = pack.pack.standing_weights[-1].from_
     else:
         raise UsageMistake("不知道检查哪一天的权重；请给出 --at 或 --history")
     present = present_of(pack, day)
@@ -239,17 +240,9 @@ def _stop_on_complaints(file: Path, checked: Checked, as_json: bool) -> None:
 
 def _history(given: Sequence[str], pack: Region, runs: Path) -> History:
     """The window of folders, or of periods by their current runs."""
-    from pipeline.negotiate_history import read_history
-    from pipeline.review import current_run
-    from pipeline.yardstick import months_of
+    from pipeline.negotiate_history import read_history, window_folders
 
-    folders = []
-    for text in given:
-        if PERIODS.fullmatch(text):
-            folders += [current_run(runs, pack.pack.name, period) for period in months_of(text)]
-        else:
-            folders.append(Path(text))
-    return read_history(folders, pack.pack.name)
+    return read_history(window_folders(given, pack.pack.name, runs), pack.pack.name)
 
 
 def _check_suffix(option: str, path: Path, suffix: str) -> None:

@@ -35,8 +35,8 @@ TABLES = ("scored", "case_payment", "rules_used", "hospital_payment", "validated
 TOTALS = ("cases", "standard_fen", "fund_fen")
 # What is made from the rest of a manifest, or is compared in words of its own.
 TOLD = (
-    "run", "region", "title", "period", "pack_version", "pack_sha256", "code_version", "inputs", "schemes", "standing",
-    "totals", "audits", "files",
+    "run", "region", "title", "period", "pack_version", "pack_sha256", "code_version", "inputs", "schemes", "weights",
+    "standing", "totals", "audits", "files",
 )  # fmt: skip
 CLASSES = CLASS_NAMES | {"reversal": "冲销", "special_review": "特例单议"}
 FAMILIES = FAMILY_NAMES | {"special_by_item": "特例单议按项目", "special_adjusted": "特例单议核定"}
@@ -179,7 +179,7 @@ def _described(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def made_from(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """What two runs were made from and does not agree: inputs, pack, schemes, code, standing, other.
+    """What two runs were made from and does not agree: inputs, pack, schemes, weights, code, standing, other.
 
     An input is the same where its content is; one whose content differs under the same name is `altered`.
     """
@@ -197,6 +197,10 @@ def made_from(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, 
         "pack": _unlike([manifest["pack_version"], manifest["pack_sha256"]] for manifest in (before, after)),
         "schemes": _unlike(
             [[one["name"], one["sha256"]] for one in manifest["schemes"]] for manifest in (before, after)
+        ),
+        "weights": _unlike(
+            [f"{one['file']}（{one['in_force_from']} 起）" for one in manifest.get("weights", [])]
+            for manifest in (before, after)
         ),
         "code": _unlike(manifest["code_version"] for manifest in (before, after)),
         "standing": {

@@ -104,6 +104,9 @@ def made_from_words(made: Mapping[str, Any]) -> list[str]:
             for side in ("before", "after")
         ]
         said.append(f"方案 {texts[0]} → {texts[1]}")
+    if made["weights"]:
+        old, new = ("、".join(made["weights"][side]) or "（未记）" for side in ("before", "after"))
+        said.append(f"权重 {old} → {new}")
     if made["code"]:
         said.append(f"程序 {made['code']['before']} → {made['code']['after']}")
     if not made["standing"]["same"]:

@@ -93,7 +93,11 @@ def explain(folder: Path, payment: dict[str, Any]) -> list[str]:
     elif case["reverses"]:
         lines += ["", "二、分组", f"冲销记录：不分组，按原记录 {case['reverses']} 的结果反号。"]
     if known["scored"]:
-        lines += ["", "三、定价", *pricing(known["scored"][0], known["rules_used"])]
+        lines += [
+            "",
+            "三、定价",
+            *pricing(known["scored"][0], known["rules_used"], _weights_of(folder, known["scored"][0])),
+        ]
     if known.get("review_outcome"):
         lines += ["", "四、特例单议", *review(known["review_outcome"][0])]
     return lines
@@ -122,6 +126,15 @@ def _scheme_of(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
         day = str(case[manifest["pricing_by"]])
         held = [scheme for scheme in manifest["schemes"] if scheme["in_force_from"] <= day]
         return dict(held[-1])
+
+
+def _weights_of(folder: Path, scored: dict[str, Any]) -> dict[str, str] | None:
+    """The version of the weights that priced the case, as the manifest names it; None where there is none."""
+    with _readable(folder):
+        versions = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("weights", [])
+        day = str(scored["pricing_date"])
+        held = [one for one in versions if one["in_force_from"] <= day]
+        return dict(held[-1]) if held else None
 
 
 def _what_was_read(case: dict[str, Any]) -> list[str]:

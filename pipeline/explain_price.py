@@ -10,8 +10,10 @@ OF_WHOM = {"case": "本例", "group": "同险种同病组", "hospital": "同险�
 ONE = 10_000  # factors of a rule are in ten-thousandths
 
 
-def pricing(scored: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
-    """Lines for one scored row; `rules` holds its row of rules_used."""
+def pricing(
+    scored: dict[str, Any], rules: list[dict[str, Any]], version: dict[str, str] | None = None
+) -> list[str]:
+    """Lines for one scored row; `rules` holds its row of rules_used, `version` the weights that held."""
     if scored["price_class"] == "reversal":
         return [
             f"  冲销 {scored['reverses']}：支付标准 {yuan_text(scored['standard_fen'])} 元，"
@@ -21,6 +23,7 @@ def pricing(scored: dict[str, Any], rules: list[dict[str, Any]]) -> list[str]:
     by_points = scored["point_value"] is not None
     lines = [
         f"  参数：{scored['terms_id']}（按定价日期 {scored['pricing_date']} 选用），规则 {rule['rule_id']}",
+        *([] if version is None else [_version(version)]),
         _numbers(scored, by_points),
         _ratio(scored, by_points),
     ]
@@ -55,6 +58,11 @@ def review(outcome: dict[str, Any]) -> list[str]:
         was = "待单议，未定价" if before is None else f"{yuan_text(before)} 元"
         lines.append(f"  支付标准：{was} → {yuan_text(outcome['standard_after_fen'])} 元")
     return lines
+
+
+def _version(version: dict[str, str]) -> str:
+    where = "病种目录" if version["file"] == "catalogue" else version["file"]
+    return f"  权重出自 {where}（{version['in_force_from']} 起）：{version['source']}"
 
 
 def _numbers(scored: dict[str, Any], by_points: bool) -> str:

@@ -95,5 +95,18 @@ def write_month(
     write_month_books(folder, head)
     totals = con.table("totals").to_arrow_table().to_pylist()[0]
     (folder / "arrivals.parquet").unlink(missing_ok=True)  # they stand in case_payment, row for row
-    described = month.stands.described()
-    return write_manifest(folder, month.identity, month.region, month.schemes, totals, laws, described, base)
+    described, weights = month.stands.described(), weights_used(con, month.region)
+    return write_manifest(
+        folder, month.identity, month.region, month.schemes, totals, laws, described, weights, base
+    )
+
+
+def weights_used(con: duckdb.DuckDBPyConnection, region: Region) -> list[dict[str, str]]:
+    """The versions of the weights that hold on the pricing dates of `scored`: from which day, file, source."""
+    days = con.sql("SELECT DISTINCT pricing_date FROM scored WHERE pricing_date IS NOT NULL").fetchall()
+    standing = region.pack.standing_weights
+    held = {id(one): one for (day,) in days if (one := in_force(standing, day)) is not None}
+    return [
+        {"in_force_from": str(one.from_), "file": one.file, "source": one.source}
+        for one in standing if id(one) in held
+    ]  # fmt: skip

@@ -28,13 +28,17 @@ class GroupTables:
 
 def read_group_tables(
     folder: Path, weight_digits: int, coefficient_digits: int, weights: Sequence[str], standards: Sequence[str],
-    coefficients: Sequence[str | None],
+    coefficients: Sequence[str | None], most_weight: Decimal = MOST_WEIGHT,
 ) -> GroupTables:  # fmt: skip
-    """Read the files that the pack names. Raises ConfigurationError naming file and group."""
+    """Read the files that the pack names. Raises ConfigurationError naming file and group.
+
+    `most_weight`: what a weight may be at most; a score (分值) is a weight too, and larger.
+    """
     weight_rows = {file: read_csv(folder / file, ("drg", "weight"), unique="drg") for file in weights}
     return GroupTables(
         {
-            file: {row["drg"]: weight_of(folder / file, row["drg"], row["weight"], weight_digits) for row in rows}
+            file: {row["drg"]: weight_of(folder / file, row["drg"], row["weight"], weight_digits, most=most_weight)
+                   for row in rows}
             for file, rows in weight_rows.items()
         },
         {

@@ -5,6 +5,7 @@ Nothing is trimmed: these are the cases that the weights will be applied to. Sou
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from pipeline.calibrate_cost import square_root
 from pipeline.errors import InputError, UsageMistake
 from pipeline.identity import sha256_of
 from pipeline.query import engine, parquet_view, rows, statement
-from pipeline.review import manifest_of
+from pipeline.review import current_run, manifest_of
+from pipeline.yardstick import months_of
 
 SCORED = "scored.parquet"
+PERIODS = re.compile(r"\d{4}-\d{2}([.,].*)?")
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,20 @@ class History:
     def of(self, group: str) -> Seen:
         """What was seen of a group; nothing where it had no case."""
         return self.groups.get(group, NEVER_SEEN)
+
+
+def window_folders(given: Sequence[str], region: str, runs: Path) -> list[Path]:
+    """The run folders of a window: folders as they are given, of periods (2025-01..2025-10) the current runs.
+
+    Raises UsageMistake for a period without one.
+    """
+    folders = []
+    for text in given:
+        if PERIODS.fullmatch(text):
+            folders += [current_run(runs, region, period) for period in months_of(text)]
+        else:
+            folders.append(Path(text))
+    return folders
 
 
 def read_history(folders: Sequence[Path], region: str, memory: str = "2GiB") -> History:

@@ -73,12 +73,12 @@ def day_of(history: History, at: str | None) -> dt.date:
     return parsed_day(at)
 
 
-def parsed_day(text: str) -> dt.date:
+def parsed_day(text: str, option: str = "--at") -> dt.date:
     """A day as the command line has it. Raises UsageMistake."""
     try:
         return dt.date.fromisoformat(text)
     except ValueError as error:
-        raise UsageMistake(f"--at 写法不对：`{text[:20]}`；应写作 2025-10-31") from error
+        raise UsageMistake(f"{option} 写法不对：`{text[:20]}`；应写作 2025-10-31") from error
 
 
 def present_of(region: Region, day: dt.date, schemes: Mapping[str, Scheme] | None = None) -> Present:
@@ -92,7 +92,7 @@ def present_of(region: Region, day: dt.date, schemes: Mapping[str, Scheme] | Non
             f"没有可谈判的权重：{region.folder / 'region.yaml'} 的 method 为 `published`，支付标准逐组公布；请核对地区"
         )
     found = resolve(region, day, day)
-    entry = in_force(pack.weights, day)
+    entry = in_force(pack.standing_weights, day)
     if not found or entry is None:
         raise ConfigurationError(
             f"没有当日的参数：{region.folder / 'region.yaml'} 不含 {day}；请补参数，或用 --at 另选日期"

@@ -27,6 +27,7 @@ from pipeline.pack_pricing import (
     SettlementEntry,
     StandardsEntry,
     WeightsEntry,
+    standing_weights,
 )
 from pipeline.pack_settlement import ReviewEntry
 
@@ -168,10 +169,19 @@ class Pack(Closed):
         return self.method in ("points", "dip")
 
     @property
+    def standing_weights(self) -> list[WeightsEntry]:
+        """The versions of the weights that no later one replaces."""
+        return standing_weights(self.weights)
+
+    @property
     def dated(self) -> dict[str, list[Dated]]:
-        """Every dated list of this method, by key; of the optional ones those that are there."""
+        """Every dated list of this method, by key; of the optional ones those that are there.
+
+        Of the weights the versions that stand: the replaced ones are history.
+        """
         keys = (*COMMON, *PRICED_BY[self.method], *(key for key in OPTIONAL if getattr(self, key)))
-        return {key: list(getattr(self, key)) for key in keys}
+        lists: dict[str, list[Dated]] = {key: list(getattr(self, key)) for key in keys}
+        return lists | ({"weights": list(self.standing_weights)} if "weights" in lists else {})
 
     @field_validator("inbox")
     @classmethod
@@ -197,6 +207,11 @@ class Pack(Closed):
                 raise ValueError(f"method 为 {self.method}，没有费率，base_groups 不能用 {entry.strategy}")
         if not self.by_points and any(tier.points for entry in self.bed_day for tier in entry.tiers):
             raise ValueError(f"method 为 {self.method}，没有点值，bed_day 只能写 yuan")
+        return self
+
+    @model_validator(mode="after")
+    def _replaced_versions_known(self) -> Pack:
+        standing_weights(self.weights)  # raises where one names a version that is none
         return self
 
     @model_validator(mode="after")

@@ -18,10 +18,32 @@ CATALOGUE = "catalogue"  # where a number stands in the DIP catalogue itself
 
 
 class WeightsEntry(Dated):
-    """Weights of groups (`file`, or `catalogue` for the scores that a DIP catalogue carries)."""
+    """Weights of groups (`file`, or `catalogue` for the scores that a DIP catalogue carries).
+
+    `replaces`: the file of an earlier entry that this one stands in place of, on every day of it.
+    """
 
     file: str
     scheme: str
+    replaces: str | None = None
+
+
+def standing_weights(entries: Sequence[WeightsEntry]) -> list[WeightsEntry]:
+    """The versions that count: those that no later one replaces, in the order of the file.
+
+    A name means the last version before it that has this file and stands. Raises ValueError where there is none.
+    """
+    standing: list[WeightsEntry] = []
+    for entry in entries:
+        if entry.replaces is not None:
+            places = [place for place, one in enumerate(standing) if one.file == entry.replaces]
+            if not places:
+                raise ValueError(
+                    f"weights 中 {entry.from_} 起的一项代替 `{entry.replaces[:60]}`，它前面没有这一版，或已被别的一版代替"
+                )
+            del standing[places[-1]]
+        standing.append(entry)
+    return standing
 
 
 class RatesEntry(Dated):

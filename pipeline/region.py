@@ -24,7 +24,7 @@ from pipeline.accounts import Account, read_accounts
 from pipeline.alliance_tables import AllianceTables, read_alliance_tables
 from pipeline.assessments import Assessment, read_assessments
 from pipeline.budgets import BUDGETS_FILE, Budget, read_budgets
-from pipeline.entries import Dated
+from pipeline.entries import MOST_SCORE, MOST_WEIGHT, Dated
 from pipeline.errors import ConfigurationError
 from pipeline.group_tables import GroupTables, read_group_tables
 from pipeline.hospital_budgets import HOSPITAL_BUDGETS_FILE, HospitalBudget, read_hospital_budgets
@@ -77,8 +77,7 @@ def load_region(name: str, root: Path | None = None) -> Region:
         known = "、".join(region_names(root)) or "（无）"
         raise ConfigurationError(f"地区不存在：`{name}`；现有地区：{known}；也可给出地区文件夹的路径")
     pack = _parse(path)
-    for key, entries in pack.dated.items():
-        _check_dates(path, key, entries)
+    stop_on_gaps(path, pack)
     coefficients = [
         file for entry in pack.coefficients for file in (entry.by_group_level, entry.by_group_hospital)
     ]
@@ -87,6 +86,7 @@ def load_region(name: str, root: Path | None = None) -> Region:
         [entry.file for entry in pack.weights if entry.file != CATALOGUE],
         [entry.file for entry in pack.standards],
         [file for file in coefficients if file not in (None, CATALOGUE)],
+        MOST_SCORE if pack.kind == "dip" else MOST_WEIGHT,
     )  # fmt: skip
     hospitals = read_hospitals(folder / "hospitals.csv")
     hospital_ids = {hospital.hospital_id for hospital in hospitals}
@@ -176,13 +176,16 @@ for _loader in (_ExactLoader, _QuickLoader):
     _loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
+def exact_yaml(text: str) -> Any:
+    """YAML with exact decimals. Raises YAMLError, RecursionError; the loaders are SafeLoaders but for the numbers."""
+    quick = sum(map(text.count, _OPENERS)) <= _MOST_OPENERS
+    return yaml.load(text, _QuickLoader if quick else _ExactLoader)
+
+
 def read_yaml(path: Path) -> Any:
     """A file of parameters with exact decimals. Raises ConfigurationError naming line and fault."""
     try:
-        text = path.read_text(encoding="utf-8")
-        quick = sum(map(text.count, _OPENERS)) <= _MOST_OPENERS
-        # Both are SafeLoaders; only the reading of numbers differs.
-        return yaml.load(text, _QuickLoader if quick else _ExactLoader)
+        return exact_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         detail = (f"第 {mark.line + 1} 行：" if mark else "") + str(
@@ -233,6 +236,12 @@ def first_mistake(error: ValidationError) -> str:
     reason = _REASONS.get(first["type"], first["msg"]).replace("{}", limit)
     found = "" if first["type"] == "missing" else f"，实为 `{str(first['input'])[:40]}`"
     return f"项 `{key}`：{reason}{found}"
+
+
+def stop_on_gaps(path: Path, pack: Pack) -> None:
+    """Raise ConfigurationError where the entries of a dated list overlap or leave days out."""
+    for key, entries in pack.dated.items():
+        _check_dates(path, key, entries)
 
 
 def _check_dates(path: Path, key: str, entries: Sequence[Dated]) -> None:

@@ -31,7 +31,7 @@ TITLES = {
     "fee_ge_yuan": "费用满多少元可申请", "new_tech": "用了新药新耗材可申请", "ward_transfers_ge": "转科满多少次可申请",
     "pace": "预算进度（序时进度）", "watch_over": "超过序时进度多少为预警", "alarm_over": "超过序时进度多少为警戒",
     "negotiation": "权重谈判", "weight_min": "权重下限", "weight_max": "权重上限", "change_max": "比现行权重至多变动多少",
-    "reason_over": "变动超过多少须写理由", "history": "历史窗口", "months": "月数",
+    "replaces": "代替前面的哪一版（它的 file）", "reason_over": "变动超过多少须写理由", "history": "历史窗口", "months": "月数",
     "bands": "结余留用、合理超支分担", "bands_measure": "F 与 S 各是什么",
     "prepay_ratio": "预拨比例", "deposit_rate": "质量保证金比例",
 }  # fmt: skip

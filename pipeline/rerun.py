@@ -6,12 +6,13 @@ is a run like any other: published, it is a new version whose difference the nex
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from pipeline.errors import ConfigurationError, UsageMistake
 from pipeline.findings import FINDINGS_SCHEMA, messages
 from pipeline.finish import Month, Tick, alliance_days, settle_month, write_month
 from pipeline.identity import Identity, code_version
-from pipeline.ledger import Ledger, now, open_ledger
+from pipeline.ledger import FILE, Ledger, now, open_ledger
 from pipeline.ledger_entries import enter_run
 from pipeline.query import engine, keep, parquet_view, store, table
 from pipeline.region import Region
@@ -87,7 +88,7 @@ def rerun_month(
         review = review_of(region, load_decisions(ledger), None, [base / "case_payment.parquet"], published)
         days = alliance_days(region, period)
         stood = stands.sha256 + review.sha256 + "".join(str(day) for day in days if day)
-        identity = _identity(region, manifest, current, stood)
+        identity = _identity(region, schemes, manifest, current, stood)
         month = Month(region, schemes, period, identity, stands, tick, review, days)
         folder = base.parent / month.identity.run
         fresh = not finished(folder)
@@ -122,13 +123,16 @@ def _stop_unless_same_ground(
         )
 
 
-def _identity(region: Region, manifest: Mapping[str, Any], base: Published, standing: str) -> Identity:
+def _identity(
+    region: Region, schemes: Mapping[str, Scheme], manifest: Mapping[str, Any], base: Published, standing: str
+) -> Identity:
     """A rerun is named by the run it starts from, the pack, the code, what stands now and the decisions it meets."""
     parts = ["rerun", base.manifest_sha256, region.sha256, code_version(), base.period, standing]
     run = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:12]
     inputs = tuple((one["name"], one["sha256"]) for one in manifest["inputs"])
-    schemes = tuple((f"{one['name']}@{one['in_force_from']}", one["sha256"]) for one in manifest["schemes"])
-    return Identity(run, base.period, inputs, schemes, region.sha256, code_version())
+    # On the same ground the pack names the same schemes in the same order; a local one is named by its folder there.
+    known = tuple((key, one["sha256"]) for key, one in zip(schemes, manifest["schemes"], strict=True))
+    return Identity(run, base.period, inputs, known, region.sha256, code_version())
 
 
 def _compute(
@@ -198,3 +202,26 @@ def published_between(ledger: Ledger, first: str, last: str) -> list[str]:
     if not found:
         raise UsageMistake(f"{first} 至 {last} 没有发布过的月份；请用 `drgdip runs {ledger.region}` 查看")
     return found
+
+
+def months_priced_on(
+    region: Region, days: Sequence[tuple[dt.date, dt.date]], out: Path, ledger_url: str | None
+) -> list[str]:
+    """Published months that have a case priced on one of the days; a month whose run folder is gone counts."""
+    name = region.pack.name
+    if not days or (ledger_url is None and not (out / name / FILE).is_file()):
+        return []
+    with open_ledger(out / name, name, code_version(), ledger_url) as ledger:
+        found = current_publications(ledger)
+    return [
+        one.period
+        for one in found
+        if _priced_on(out / name / one.period / one.run_id / "scored.parquet", days)
+    ]
+
+
+def _priced_on(path: Path, days: Sequence[tuple[dt.date, dt.date]]) -> bool:
+    if not path.is_file():
+        return True
+    inside = pl.any_horizontal(pl.col("pricing_date").is_between(first, last) for first, last in days)
+    return bool(pl.scan_parquet(path).select(inside.any()).collect().item())

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -91,11 +91,12 @@ def prove_finished(folder: Path) -> dict[str, Any]:
 
 def write_manifest(
     folder: Path, identity: Identity, region: Region, schemes: Mapping[str, Scheme], totals: dict[str, Any],
-    laws: list[str], standing: Mapping[str, Any], base: str | None = None,
+    laws: list[str], standing: Mapping[str, Any], weights: Sequence[Mapping[str, str]], base: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """`manifest.json`: what the run was made from, what it counted, and the hash of every file. No times.
 
-    `base`: the run whose validated and grouped rows were priced anew, None where they were made here.
+    `weights`: the versions of the weights that held on the pricing dates of its cases; `base`: the run whose validated
+    and grouped rows were priced anew, None where they were made here.
     """
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     manifest = {
@@ -112,6 +113,7 @@ def write_manifest(
         "schemes": [
             {**scheme.described, "sha256": dict(identity.schemes)[key]} for key, scheme in schemes.items()
         ],
+        "weights": [dict(one) for one in weights],
         "standing": dict(standing),
         "base": base,
         "ground": ground_sha(region),

@@ -122,6 +122,7 @@ def simulate(
                 [one.name for one in proposals],
                 sums.changed_since,
                 bool(sums.crosswalk),
+                {mdc: title for one in [present, *proposals] for mdc, title in _mdc_names(one).items()},
             )
             tick("write", 0, 0)
             write_workbook(beside / "simulation.xlsx", report)
@@ -129,6 +130,12 @@ def simulate(
             totals = report.rows(statement("simulate/headline"))
         manifest = _manifest(beside, run, region, months, [present, *proposals], sums, laws, totals)
     return Simulated(out, manifest)
+
+
+def _mdc_names(one: Proposal) -> dict[str, str]:
+    """MDC → name, of every scheme that has them."""
+    books = [scheme.book for scheme in one.schemes.values() if scheme.book is not None]
+    return {mdc: title for book in books for mdc, title in book.mdc_names.items()}
 
 
 def _register(

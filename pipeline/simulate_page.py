@@ -106,7 +106,7 @@ def _crossings(report: Report, name: str) -> list[dict[str, Any]]:
 
 def _values(report: Report) -> list[dict[str, Any]]:
     return [
-        row | {"label": report.label("insurance_type", row["insurance_type"])}
+        row | {"label": report.priced(row["insurance_type"], row["price"])}
         for row in report.rows("FROM simulation_value")
     ]
 
@@ -131,7 +131,7 @@ def _tables(report: Report) -> list[dict[str, Any]]:
         lines = [
             {"key": key, "label": _label(report, way, key, held), "first": held[report.proposals[0]],
              "each": [held[name] for name in report.proposals]}
-            for key, held in by_key.items()
+            for key, held in sorted(by_key.items(), key=lambda one: report.place(way, one[0]))
         ]  # fmt: skip
         note = (
             f"只列增减最大的 {MOST_GROUPS} 个，全部见工作簿"
@@ -147,7 +147,7 @@ def _tables(report: Report) -> list[dict[str, Any]]:
 def _label(report: Report, way: str, key: str, held: Mapping[str, Mapping[str, Any]]) -> str:
     if way in ("hospital", "group"):
         return str(next(iter(held.values()))["name"] or "")
-    return report.label(way, key)
+    return report.label(way, key).removeprefix(key).strip()  # the key stands in a column of its own
 
 
 def _numbers(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -28,6 +29,7 @@ class Report:
     proposals: Sequence[str]
     changed_since: Sequence[str]
     regrouped: bool  # whether there is a crosswalk of groups
+    mdc_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -76,7 +78,7 @@ class Report:
         return worded(text, self.kind)
 
     def label(self, way: str, key: str) -> str:
-        """How a key is told: insurance types and alliances by name."""
+        """How a key is told: insurance types, MDCs and alliances by name."""
         if way == "insurance_type":
             return f"{key} {self.region.pack.insurance_types.get(key, '')}".strip()
         if way == "alliance":
@@ -86,7 +88,22 @@ class Report:
             return "（无）"
         if way == "mdc" and self.kind == "dip":
             return DISEASE_KINDS.get(key, key)
-        return key
+        return f"{key} {self.mdc_names.get(key, '')}".strip() if way == "mdc" else key
+
+    def place(self, way: str, key: str) -> tuple[int, str]:
+        """Where a key stands in its table: levels as the pack has them, from the lowest; all else by the key."""
+        levels = self.region.pack.levels
+        return (levels.index(key) if way == "level" and key in levels else len(levels), key)
+
+    def priced(self, insurance_type: str, price: Decimal | None) -> str:
+        """An insurance type with the levels whose rate this is, where levels have rates of their own."""
+        pack, label = self.region.pack, self.label("insurance_type", insurance_type)
+        levels = [
+            level
+            for level in pack.levels
+            if any(one.at(insurance_type, level) == price for one in pack.rates)
+        ]
+        return label if len(levels) in (0, len(pack.levels)) else f"{label} {'、'.join(levels)}"
 
 
 DISEASE_KINDS = {"core": "核心病种", "pooled": "综合病种", "ungrouped": "未入组", "excluded": "不按病种付费"}

@@ -20,12 +20,15 @@ def write_workbook(path: Path, report: Report) -> None:
         _summary(book, report)
         _by_hospital(book, report)
         for way, title in WAYS.items():
-            keys: tuple[Field, ...] = (Field("label", title, "text", 22),)
+            keys: tuple[Field, ...] = (
+                Field("label", title, "text", 44 if way == "mdc" and report.mdc_names else 22),
+            )
             rows = report.rows(
                 "SELECT *, key AS label FROM simulation_total WHERE by_what = $way ORDER BY key", way=way
             )
             for row in rows:
                 row["label"] = report.label(way, row["key"])
+                row["key"] = report.place(way, row["key"])
             if rows or way != "alliance":
                 _side_by_side(book, report, title, keys, rows, "key")
             if way == "mdc":
@@ -92,7 +95,7 @@ def _values(sheet: Sheet, report: Report) -> None:
         held = {
             row["proposal"]: row for row in found if (row["insurance_type"], row["price"]) == (kind, price)
         }
-        cells: list[Cell] = [(report.label("insurance_type", kind), "text"), (price, "value")]
+        cells: list[Cell] = [(report.priced(kind, price), "text"), (price, "value")]
         sheet.line(cells + [_neutral(held.get(one)) for one in report.proposals])
     for kind in sorted({row["insurance_type"] for row in found}):
         held = {row["proposal"]: row for row in found if row["insurance_type"] == kind}

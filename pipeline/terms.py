@@ -102,7 +102,7 @@ def _resolve_day(region: Region, begin: dt.date, end: dt.date) -> Terms | None:
         return found
 
     scheme, coefficients = held(pack.scheme), in_force(pack.coefficients, begin)
-    weights, standards = in_force(pack.weights, begin), in_force(pack.standards, begin)
+    weights, standards = in_force(pack.standing_weights, begin), in_force(pack.standards, begin)
     for entry in (weights, standards):
         if entry is not None and entry.scheme != scheme.name:
             raise ConfigurationError(

@@ -120,6 +120,9 @@ LEAD, OTHER = "H44990400006", "H44990400010"
 
 # what is broken → (how, what the one sentence says)
 SLIPS: dict[str, tuple[Edit, tuple[str, ...]]] = {
+    # versions of the weights
+    "a version that replaces none": (pack("weights:\n  - from: 2025-01-01\n", "weights:\n  - from: 2025-01-01\n    replaces: weights-2025.csv\n"),
+                                     ("region.yaml", "weights 中 2025-01-01 起的一项代替 `weights-2025.csv`", "前面没有这一版")),
     # dates
     "gap": (pack("coefficients:\n  - from: 2025-01-01\n", "coefficients:\n  - from: 2025-01-01\n    to: 2025-06-28\n"),
             ("region.yaml", "`coefficients`", "日期有空档", "2025-06-28", "2025-07-01")),

@@ -414,10 +414,12 @@ def test_what_runs_were_made_from_is_told_in_words() -> None:
     said = made_from_words({
         "inputs": {"added": ["b"], "removed": [], "altered": ["a"]},
         "pack": {"before": ["1", "a" * 64], "after": ["2", "b" * 64]}, "schemes": None,
+        "weights": {"before": ["w.csv（2025-01-01 起）"], "after": ["w.csv（2025-01-01 起）", "x.csv（2025-07-01 起）"]},
         "code": {"before": "0.1", "after": "0.2"}, "standing": {"same": False, "months": ["2025-09"]}, "other": [],
     })  # fmt: skip
     assert said == [
-        "输入文件多 1 个（b）", "输入文件改 1 个（a）", f"地区参数 1（{'a' * 12}）→ 2（{'b' * 12}）", "程序 0.1 → 0.2",
+        "输入文件多 1 个（b）", "输入文件改 1 个（a）", f"地区参数 1（{'a' * 12}）→ 2（{'b' * 12}）",
+        "权重 w.csv（2025-01-01 起） → w.csv（2025-01-01 起）、x.csv（2025-07-01 起）", "程序 0.1 → 0.2",
         "以往月份的发布不同（2025-09）",
     ]  # fmt: skip
     assert CLASSES["special_review"] == "特例单议" and json.dumps(REASONS)

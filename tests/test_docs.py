@@ -126,7 +126,7 @@ def test_every_command_is_named_and_every_example_is_a_command(name: str) -> Non
     shown = set(
         re.findall(
             r"^drgdip ([a-z][a-z-]*(?: (?:list|lint|seal|import|check|areas|new|schema|dip-catalogue|point-value"
-            r"|(?<=review )(?:export|notice)|(?<=negotiate )(?:template|rescale|simulate)"
+            r"|(?<=review )(?:export|notice)|(?<=negotiate )(?:template|rescale|simulate|apply|undo)"
             r"|(?<=calibrate )(?:weights|rate|coefficients))\b)?)",
             blocks,
             re.MULTILINE,

@@ -6,11 +6,15 @@ import json
 import re
 import shutil
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from pipeline.region import load_region
 from pipeline.simulate_page import bars, percent
+from pipeline.simulate_report import Report
 from tests.pricing_fixtures import WEIGHTS, Case, plain_pack
 from tests.simulate_fixtures import bench_of
 
@@ -81,3 +85,29 @@ def test_percentages_by_whole_numbers() -> None:
     assert [percent(one) for one in (27_245, -12_345, 50, -50, -49, None)] == [
         "2.72%", "-1.23%", "0.01%", "-0.01%", "0.00%", "—",
     ]  # fmt: skip
+
+
+def test_keys_are_told_by_name() -> None:
+    """demo-rate: 6900 is the rate of 310 at 一级 alone; an MDC's name stands beside its code."""
+    report = Report(
+        duckdb.connect(),
+        load_region("demo-rate"),
+        "",
+        ["2025-10"],
+        [],
+        [],
+        False,
+        {"MDCB": "神经系统疾病及功能障碍"},
+    )
+    assert report.priced("310", Decimal("6900.000000")) == "310 职工 一级"
+    assert report.priced("310", Decimal(1)) == "310 职工"  # nobody's rate: a proposal's own
+    assert sorted(("三级", "二级", "一级"), key=lambda key: report.place("level", key)) == [
+        "一级",
+        "二级",
+        "三级",
+    ]
+    assert [report.label("mdc", key) for key in ("MDCB", "MDCC", "")] == [
+        "MDCB 神经系统疾病及功能障碍",
+        "MDCC",
+        "（无）",
+    ]
