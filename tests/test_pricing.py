@@ -211,3 +211,19 @@ def test_fund_is_rounded_from_the_unrounded_standard(tmp_path: Path) -> None:
     ) as run:
         row = run.scored()["one"]
     assert (row["standard_fen"], row["fund_fen"]) == (1, -3)
+
+
+def test_fund_around_nothing_is_rounded_away_from_it(tmp_path: Path) -> None:
+    """S = 0.025 yuan = 2.5 fen, stored as 3. F − fund of 2, 3, 4, −1 fen: 0.5, −0.5, −1.5, 3.5 → 1, −1, −2, 4.
+
+    Taken from the stored S they would be 1, 0, −1, 4: whole fen leave its rounding only while the sum is above zero.
+    """
+    pack = plain_pack(
+        rates=[dated(values={"310": {"二级": "1"}})], coefficients=[dated(by_level={"二级": "1"})],
+        ratio=[dated(reference="with_coefficient", low=band("as_normal", "0.1", True), high=[band("as_normal", "20", True)])],
+    )  # fmt: skip
+    own = {"two": (2, 0), "three": (3, 0), "four": (4, 0), "more": (3, 4)}
+    cases = [Case(name, "AA", *fens) for name, fens in own.items()]
+    with priced(write_pack(tmp_path / "p", pack, {"AA": "0.025"}), cases, tmp_path / "r") as run:
+        found = {name: row["fund_fen"] for name, row in run.scored().items()}
+    assert found == {"two": 1, "three": -1, "four": -2, "more": 4}
