@@ -31,25 +31,32 @@ def confirm(
     objection: Annotated[str | None, typer.Option("--object", help="申诉的理由；不给则是确认。")] = None,
     out: Out = Path("out"),
     ledger_url: LedgerUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """医院确认，或申诉（--object 理由）：记在账本上，复核之后的申诉挡住发布。"""
     from pipeline.ledger_commands import confirm_run
 
     said = confirm_run(region, run_id, out, by, hospitals or [], objection, ledger_url)
-    typer.echo(f"已记：{'申诉' if objection else '确认'} {said} 家")
+    word = "申诉" if objection else "确认"
+    if as_json:
+        print_json({"run": run_id, "state": word, "hospitals": said})
+    else:
+        typer.echo(f"已记：{word} {said} 家")
 
 
 def recheck(
     region: RegionName, run_id: RunId, by: By,
     note: Annotated[str, typer.Option("--note", help="复核意见。")] = "",
-    out: Out = Path("out"), ledger_url: LedgerUrl = None,
+    out: Out = Path("out"), ledger_url: LedgerUrl = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """复核一个批次：发布之前必须有；有新的申诉就要重新复核。"""
     from pipeline.ledger_commands import recheck_run
-
-    run = recheck_run(region, run_id, out, by, note, ledger_url)
     from pipeline.words import yuan_text
 
+    run = recheck_run(region, run_id, out, by, note, ledger_url)
+    if as_json:
+        print_json(run)
+        return
     typer.echo(f"已复核：{run['period']} 批次 {run['run_id']}，应付 {yuan_text(run['payable_fen'])} 元")
 
 

@@ -46,6 +46,22 @@ def test_all_commands_are_there() -> None:
     assert set(COMMANDS) >= WANTED
 
 
+def test_every_command_speaks_to_machines_but_one() -> None:
+    """README: all but `schemes seal`, and `regions schema`, which prints JSON anyway, have --json; a group is no command."""
+    tree: Any = typer.main.get_command(app)
+    silent = set()
+    for name, command in tree.commands.items():
+        below = getattr(command, "commands", None)
+        for full, one in (
+            {f"{name} {inner}": found for inner, found in below.items()}.items()
+            if below
+            else [(name, command)]
+        ):
+            if not any("--json" in option.opts for option in one.params):
+                silent.add(full)
+    assert silent == {"schemes seal", "regions schema"}
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_chinese(command: str) -> None:
     said = in_process(*command.split(), "--help")

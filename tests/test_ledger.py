@@ -6,6 +6,7 @@ Runs are made up (`Office.stub`): a hospital is due an amount, the rest follows.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import shutil
@@ -443,6 +444,16 @@ def test_an_account_without_a_name_counts_by_its_number(
     with office.ledger() as ledger:
         (row,) = ledger.rows(sa.select(tables.run).where(tables.run.c.run_id == run_id))
     assert row["computed_by"] == f"uid {os.getuid()}"
+
+
+def test_confirm_and_recheck_tell_machines_what_they_entered(office: Office) -> None:
+    run_id = office.stub("2025-01", {("H1", "310"): 100})
+    told = ("--by", "丙", "--out", office.out, "--json")
+    assert json.loads(in_process("confirm", office.pack, run_id, *told).out) == {
+        "run": run_id, "state": "确认", "hospitals": 1,
+    }  # fmt: skip
+    found = json.loads(in_process("recheck", office.pack, run_id, *told).out)
+    assert (found["run_id"], found["payable_fen"]) == (run_id, 100)
 
 
 def test_without_a_recheck_nothing_is_published(office: Office) -> None:
