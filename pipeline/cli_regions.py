@@ -84,12 +84,16 @@ def regions_new(
     allow_blanks: Annotated[
         bool, typer.Option("--allow-blanks", help="表里有空白也起草，空白处写成注释，检查时报错。")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """从各地参数表的一行起草地区参数：每个值都注明来历、标为未核实，并列出本市还要补什么。"""
     from pipeline.region_draft import draft_region
 
     target = out or Path(name)
     terms = draft_region(name, like, target, allow_blanks)
+    if as_json:
+        print_json({"folder": str(target), "supply": len(terms.supply), "blanks": len(terms.blanks)})
+        return
     typer.echo(
         f"已起草：{target}；待补 {len(terms.supply)} 项，空白 {len(terms.blanks)} 项，清单见 {target / 'README.md'}"
     )
