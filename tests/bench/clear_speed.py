@@ -23,7 +23,8 @@ YEAR = 2025
 # Points with four digits, a hospital's share of the year, one reversal in five hundred, one case in fifty paid apart.
 CASES = """
 SELECT printf('S%012d', n) AS case_id, printf('H%011d', h) AS hospital_id, CASE WHEN n % 3 = 0 THEN '390' ELSE '310' END AS insurance_type,
-    printf('2025-%02d', 1 + n % 12) AS period, printf('G%03d', hash(n) % 600) AS group_code, sign AS case_count, 'r' AS rule_id,
+    '' AS budget_line, printf('2025-%02d', 1 + n % 12) AS period, printf('G%03d', hash(n) % 600) AS group_code, sign AS case_count,
+    'r' AS rule_id,
     (CASE WHEN n % 50 = 0 THEN 0 ELSE sign * (100000 + (hash(n + 7) % 4000000)::BIGINT) * 0.0001 END)::DECIMAL(18, 6) AS points,
     CASE WHEN n % 50 = 0 THEN sign * fee ELSE 0 END AS apart_fen, sign * fee AS standard_fen, 0::BIGINT AS separate_fen,
     pool AS share_fund_fen, fee AS share_fee_fen, sign * pool AS fund_fen, sign * fee AS total_fee_fen,
@@ -75,7 +76,8 @@ def main() -> None:
             "year_cash AS SELECT hospital_id, insurance_type, 0 AS cash_fen FROM year_paid WHERE false",
             "year_advances AS SELECT hospital_id, insurance_type, 0 AS advanced_fen, 0 AS returned_fen FROM year_paid WHERE false",
             "year_audits AS SELECT hospital_id, insurance_type, 0 AS audit_fen FROM year_paid WHERE false",
-            "budgets AS SELECT insurance_type, sum(fund_fen)::BIGINT AS fund_fen, 1 AS version FROM year_paid GROUP BY ALL",
+            "budgets AS SELECT insurance_type, '' AS budget_line, sum(fund_fen)::BIGINT AS fund_fen, 1 AS version FROM year_paid"
+            " GROUP BY ALL",
             "assessments AS SELECT hospital_id, insurance_type, 1 AS coefficient_e4, 1 AS deposit_return_e4 FROM year_paid"
             " WHERE false",
             "hospitals AS SELECT DISTINCT hospital_id, hospital_id AS name, '二级' AS level FROM year_paid",
