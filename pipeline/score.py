@@ -125,7 +125,39 @@ def price(con: duckdb.DuckDBPyConnection, kind: str, review: Review | None = Non
     view(con, "priced")
     share_funds(con)
     view(con, "funded")
+    view(con, "payable")
+    order(con)
     view(con, "scored")
+
+
+# What is empty in every row where the pack pays otherwise. A column that holds nothing is not carried through the sort.
+EMPTY_WHERE = {
+    "NOT by_rate": ("rate",),
+    "NOT by_points": ("point_value", "reference_price", "points"),
+    "by_dip OR NOT by_points": ("point_scale",),
+    "NOT by_dip": ("auxiliary", "dip_kind", "subtype"),
+    "NOT EXISTS (SELECT 1 FROM terms WHERE fund_method = 'ratio')": ("share_fund_fen", "share_fee_fen"),
+}
+
+
+def order(con: duckdb.DuckDBPyConnection) -> None:
+    """`ordered`: `payable` by hospital and input row, without sorting what holds nothing."""
+    types = {row[0]: row[1] for row in con.sql("DESCRIBE payable").fetchall()}
+    earlier = {row[0] for row in con.sql("DESCRIBE earlier_turned").fetchall()}
+    empty = [
+        column
+        for where, columns in EMPTY_WHERE.items()
+        if con.sql(f"SELECT 1 FROM conventions WHERE {where}").fetchall()
+        for column in columns
+        if column not in earlier  # what an earlier month paid may have been paid otherwise
+        or not con.sql(f"SELECT 1 FROM earlier_turned WHERE {column} IS NOT NULL LIMIT 1").fetchall()
+    ]
+    thin = ", ".join(f"NULL::BOOLEAN AS {column}" for column in empty)
+    full = ", ".join(f"NULL::{types[column]} AS {column}" for column in empty)
+    con.execute(
+        f"CREATE OR REPLACE VIEW ordered AS SELECT * REPLACE ({full}) FROM ("
+        f"SELECT * REPLACE ({thin}) FROM payable ORDER BY hospital_id, input_row)"
+    )
 
 
 def priced_through(con: duckdb.DuckDBPyConnection) -> None:
