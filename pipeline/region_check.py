@@ -11,14 +11,16 @@ from pipeline.budgets import BUDGETS_FILE
 from pipeline.catalogue_check import check_catalogue, rows_without_score
 from pipeline.clearing_check import check_clearing
 from pipeline.errors import ConfigurationError
+from pipeline.hospital_budgets import HOSPITAL_BUDGETS_FILE
 from pipeline.path_check import check_paths
 from pipeline.price_bounds import MOST_HUGEINT, largest_product, largest_result_fits, stored_numbers
 from pipeline.price_tables import price_of_group, price_of_hospital, units_of
 from pipeline.problem import Problem, some
 from pipeline.ratio_check import check_ratio
-from pipeline.region import Region, budget_lines, budget_of
+from pipeline.region import Region, budget_lines, budget_of, budgets_of
 from pipeline.schemes import Scheme
 from pipeline.terms import Terms
+from pipeline.words import yuan_text
 from pipeline.workdays import check_calendar, load_calendar
 
 MOST_DEPOSIT = Decimal("0.05")  # 按病种付费经办管理规程（2025 年版）第二十六条
@@ -52,7 +54,13 @@ def check_region(
         problems += _ties(one, scheme)
         if not waiting:
             problems += _digits(region, one, scheme)
-    problems += [*_reviews(region), *_budgets(region), *check_alliances(region), *_due_days(region)]
+    problems += [
+        *_reviews(region),
+        *_budgets(region),
+        *_hospital_budgets(region),
+        *check_alliances(region),
+        *_due_days(region),
+    ]
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda problem: problem.severity != "error")
 
@@ -203,6 +211,22 @@ def _reviews(region: Region) -> list[Problem]:
         )
         for entry in region.pack.review if entry.quota_share > most
     ]  # fmt: skip
+
+
+def _hospital_budgets(region: Region) -> list[Problem]:
+    """Hospitals that are promised more than their insurance type has; it moves no money, so a person judges."""
+    given: dict[tuple[int, str], int] = {}
+    for one in region.hospital_budgets:
+        given[one.year, one.insurance_type] = given.get((one.year, one.insurance_type), 0) + one.fund_fen
+    found = []
+    for (year, kind), fen in sorted(given.items()):
+        held = [one.fund_fen for one in budgets_of(region, year) if one.insurance_type == kind]
+        if held and fen > sum(held):
+            found.append(Problem(
+                "warning", HOSPITAL_BUDGETS_FILE,
+                f"{year} 年险种 {kind} 各医院的预算合计 {yuan_text(fen)} 元，超过本险种的 {yuan_text(sum(held))} 元；请核对",
+            ))  # fmt: skip
+    return found
 
 
 def _budgets(region: Region) -> list[Problem]:

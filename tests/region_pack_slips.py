@@ -275,6 +275,11 @@ WARNED: dict[str, tuple[Edit, str]] = {
     "a budget line without a budget": (
         together(SCOPED, budgets("310,,2025,1,1,,示范取值", "390,,2025,1,1,,示范取值", "310,异地,2025,1,1,,示范取值", header=LINED)),
         "2025 年的预算单列 `异地` 缺险种 390 的预算，其病例已不占本险种的总额，清算时没有预算可分；请在 budgets.csv 补一行"),
+    "hospitals promised more than there is": (
+        together(budgets("310,2025,1000,1,,示范取值", "390,2025,1,1,,示范取值"),
+                 written("hospital_budgets.csv", "hospital_id,insurance_type,year,fund,source\n"
+                         "H44990200004,310,2025,600,示范取值\nH44990400006,310,2025,400.01,示范取值\n")),
+        "2025 年险种 310 各医院的预算合计 1000.01 元，超过本险种的 1000.00 元；请核对"),
     "a coefficient of a hospital that is not there": (
         pack("H44990200004: 0.9200", "H44990200004: 0.9200, H9: 1"), "系数表中的医院当日不在医院表：H9；请核对编号"),
 }  # fmt: skip
