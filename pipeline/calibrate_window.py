@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,12 +205,12 @@ def _read(
     years = len(rules.year_weights)
     if not months:
         raise InputError(f"历史里没有一例可用：{'、'.join(told[:3])}；请核对医院表、险种与费用")
-    windows = _windows(months, rules)
     span = {"last_month": months[-1].month, "months": years * YEAR_MONTHS}
     left = {
         row["reason"]: (int(row["row_count"]), int(row["fee_fen"]))
         for row in rows(con, statement("history/left_out"), **span)
     }
+    windows = _windows(months, rules, left)
     tick("测算", 0, 0)
     # A view takes no parameters, and 15 million narrow rows are soon written.
     keep(con, "history/used", **span)
@@ -275,7 +275,9 @@ def _stop_on_strange_groups(con: duckdb.DuckDBPyConnection, ground: Ground) -> N
         )
 
 
-def _windows(months: Sequence[Month], rules: PriceRules) -> tuple[tuple[Month, ...], ...]:
+def _windows(
+    months: Sequence[Month], rules: PriceRules, left: Mapping[str, tuple[int, int]]
+) -> tuple[tuple[Month, ...], ...]:
     """Months with cases of every twelve-month window. Raises InputError for a short history or a year without data."""
     last, years = months[-1].month, len(rules.year_weights)
     windows = []
@@ -285,12 +287,22 @@ def _windows(months: Sequence[Month], rules: PriceRules) -> tuple[tuple[Month, .
         if not window:
             raise InputError(
                 f"历史缺年：{month_text(end - YEAR_MONTHS + 1)} 至 {month_text(end)} 没有可用的病例，规则的 year_weights 要 {years} 年"
-                f"（{'∶'.join(map(str, rules.year_weights))}）；请补这一年的历史，或把 year_weights 改短"
+                f"（{'∶'.join(map(str, rules.year_weights))}）{_told_left(left)}；请补这一年的历史，或把 year_weights 改短"
             )
         windows.append(window)
     used = sum(map(len, windows))
     if used < rules.shortest_history_months:
         raise InputError(
-            f"历史太短：年度窗口里有病例的只有 {used} 个月，规则要 {rules.shortest_history_months} 个月；请补历史或改规则"
+            f"历史太短：年度窗口里有病例的只有 {used} 个月，规则要 {rules.shortest_history_months} 个月{_told_left(left)}；"
+            "请补历史或改规则"
         )
     return tuple(windows)
+
+
+def _told_left(left: Mapping[str, tuple[int, int]]) -> str:
+    """What a short history may be short of: how many rows were not used, and why most of them were not."""
+    if not left:
+        return ""
+    most = max(left, key=lambda reason: left[reason][0])
+    count = sum(row_count for row_count, _ in left.values())
+    return f"，另有 {count:,} 行不用，最多的是{REASONS[most]} {left[most][0]:,} 行"

@@ -66,12 +66,14 @@ def calibrate_weights(
     from pipeline.region import load_region
     from pipeline.words import worded
 
-    if not NAME.fullmatch(name):
-        raise UsageMistake(f"--as 应为英文、数字、连字符，实为 `{name[:40]}`；请更正")
+    if not NAME.fullmatch(name) or name.lower().endswith(".csv"):
+        raise UsageMistake(f"--as 应为英文、数字、连字符，不带 .csv，实为 `{name[:40]}`；请更正")
     order = DraftOrder(out, _day("--effective-from", effective_from))
     stop_if_taken(order)
     said = load_price_rules(rules)
     ground = ground_of(load_region(region), _day("--at", at))
+    if (taken := ground.region.folder / f"{name}.csv").exists():
+        raise UsageMistake(f"--as 重名：地区文件夹里已有 {taken}，草案复制过去会盖掉它；请另取名称")
     with stages(quiet=as_json) as tick:
         window = read_window(history, ground, said, runs, memory, tick)
         present = weights_of(ground)

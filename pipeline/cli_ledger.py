@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli_regions import RegionName
 from pipeline.cli_schemes import AsJson, print_json
+from pipeline.errors import UsageMistake
 
 Out = Annotated[Path, typer.Option("--out", help="存放结算结果的文件夹。")]
 RunId = Annotated[str, typer.Argument(metavar="批次", help="批次号或其开头，见 drgdip runs。")]
@@ -106,6 +107,8 @@ def year(
     from pipeline.year_steps import take_step
 
     if step is None:
+        if by or note:
+            raise UsageMistake("没有说记哪一步：给了 --by 或 --note，没有 --step；请加 --step，只看就都不给")
         found = year_states(region, of, out, ledger_url)
         print_json(found) if as_json else typer.echo("\n".join(year_lines(of, found)))
         return

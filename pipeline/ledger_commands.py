@@ -29,7 +29,7 @@ def reading(region: str, out: Path, ledger_url: str | None) -> Iterator[Ledger]:
     name = load_region(region).pack.name
     if ledger_url is None and not (out / name / FILE).is_file():
         raise UsageMistake(
-            f"地区 `{name}` 在 {out} 里还没有账本；请先 `drgdip run {name} --period 年-月`，或用 --out 指明文件夹"
+            f"地区 `{name}` 在 {out} 里还没有账本；请先 `drgdip run {region} --period 年-月`，或用 --out 指明文件夹"
         )
     with open_ledger(out / name, name, code_version(), ledger_url) as ledger:
         yield ledger

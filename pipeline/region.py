@@ -53,6 +53,12 @@ class Region:
     assessments: tuple[Assessment, ...]  # of the years' clearing (年度清算)
     sha256: str
 
+    @property
+    def spoken(self) -> str:
+        """How a command line calls it, the same pack again: a name of ours, else its folder."""
+        ours = self.folder == config_root() / "regions" / self.pack.name
+        return self.pack.name if ours else f"{self.folder}/"
+
 
 def amounts_of_year(region: Region, year: str) -> list[PeriodAmount]:
     """Every period amount of a year's months, in the order of the file."""
@@ -75,6 +81,12 @@ def load_region(name: str, root: Path | None = None) -> Region:
     path = folder / "region.yaml"
     if not path.is_file():
         known = "、".join(region_names(root)) or "（无）"
+        given = Path(name)
+        meant = given.parent if given.name == path.name else given
+        if (meant / path.name).is_file():
+            raise ConfigurationError(
+                f"地区不存在：`{name}`；现有地区：{known}；如指这个文件夹，请写作 {meant}/"
+            )
         raise ConfigurationError(f"地区不存在：`{name}`；现有地区：{known}；也可给出地区文件夹的路径")
     pack = _parse(path)
     stop_on_gaps(path, pack)

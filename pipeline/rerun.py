@@ -78,7 +78,7 @@ def rerun_month(
         current = next((one for one in current_publications(ledger) if one.period == period), None)
         if current is None:
             raise UsageMistake(
-                f"{period} 还没有发布过，不能重算；请先 `drgdip run {name} --period {period}` 并发布"
+                f"{period} 还没有发布过，不能重算；请先 `drgdip run {region.spoken} --period {period}` 并发布"
             )
         base = run_folder(out, name, current)
         manifest = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
@@ -119,7 +119,7 @@ def _stop_unless_same_ground(
     if manifest["ground"] != ground_sha(region):
         raise ConfigurationError(
             f"{period} 不能由已存的分组重算：发布之后分组方案、编码版本、医院表、险种或结算期的口径改过；"
-            f"请用 `drgdip run {region.pack.name} --period {period}` 由原始记录重新分组"
+            f"请用 `drgdip run {region.spoken} --period {period}` 由原始记录重新分组"
         )
 
 

@@ -74,7 +74,7 @@ def current_run(out: Path, region: str, period: str) -> Path:
     pointer = out / region / period / "current"
     if not pointer.is_file():
         raise UsageMistake(
-            f"没有批次：{out} 下没有 `{region}` 在 {period} 的成果；请先运行 `drgdip run`，或用 --runs 指明位置"
+            f"没有批次：{out} 下没有 `{region}` 在 {period} 的成果；请先运行 `drgdip run`，或用 --runs（没有它的命令用 --out）指明位置"
         )
     return pointer.parent / pointer.read_text(encoding="utf-8").strip()
 

@@ -125,7 +125,7 @@ def _stored(folder: Path, region: Region) -> Stored:
     if made.ground != ground_sha(region):
         raise ConfigurationError(
             f"{made.period} 不能由已存的分组测算：批次 {made.run} 之后分组方案、编码版本、医院表、险种或结算期的口径改过，"
-            f"需要重新分组；请先用 `drgdip run {region.pack.name} --period {made.period}` 重算"
+            f"需要重新分组；请先用 `drgdip run {region.spoken} --period {made.period}` 重算"
         )
     return made
 

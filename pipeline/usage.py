@@ -22,6 +22,7 @@ _COMPLETION = {
 # What was expected, by the words that typer says it in; the value itself is shown beside it.
 _EXPECTED = (
     (r"valid integer", "应为整数"),
+    (r"is not one of (.+)\.", r"只有 \1"),
     (r"greater than or equal to (\S+)", r"应不小于 \1"),
     (r"less than or equal to (\S+)", r"应不大于 \1"),
 )

@@ -121,7 +121,7 @@ def _decisions(ledger: Ledger, region: Region, months: Sequence[Published], out:
         if late:
             raise UsageMistake(
                 f"{one.period} 发布之后又导入了 {len(late)} 个涉及它的单议决定，还没有算进去；"
-                f"请先 `drgdip rerun {region.pack.name} --from {one.period} --to {one.period}` 并发布"
+                f"请先 `drgdip rerun {region.spoken} --from {one.period} --to {one.period}` 并发布"
             )
         paid |= met
     told = [one for one in decisions if one.case_id in paid]

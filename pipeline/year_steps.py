@@ -116,7 +116,7 @@ def stop_unless_fixed(
         if why is not None:
             trial = "；只想看看结果就加 --trial 试算" if act == CLEAR else ""
             raise UsageMistake(
-                f"{year} 年不能做“{act}”：{why}；请先 `drgdip year {ledger.region} --year {year} --step {word} --by 姓名`{trial}"
+                f"{year} 年不能做“{act}”：{why}；请先 `drgdip year {region.spoken} --year {year} --step {word} --by 姓名`{trial}"
             )
         proved[step] = held[step].sha256
     return proved
@@ -128,7 +128,7 @@ def stop_unless_of_steps(
     """Before a clearing is published: the steps stand, and are those it was computed by. Raises UsageMistake."""
     if stop_unless_fixed(ledger, region, year, out, PAY) != steps:
         raise UsageMistake(
-            f"这个批次不是按现在定下的方案、数据、考核算的；请重新 `drgdip clear {ledger.region} --year {year}` 再发布"
+            f"这个批次不是按现在定下的方案、数据、考核算的；请重新 `drgdip clear {region.spoken} --year {year}` 再发布"
         )
 
 

@@ -601,7 +601,7 @@ def test_a_beginning_that_two_runs_share_is_not_guessed(office: Office) -> None:
 
 def test_a_looker_before_the_first_run_is_told_what_to_do(office: Office) -> None:
     said = in_process("runs", office.pack, "--out", office.out)
-    assert said.code == 2 and f"drgdip run {NAME} --period" in said.err
+    assert said.code == 2 and f"drgdip run {office.pack} --period" in said.err
     assert not office.out.exists()
 
 

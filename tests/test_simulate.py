@@ -409,7 +409,7 @@ def test_altered_or_foreign_months_are_refused(tmp_path: Path, monkeypatch: pyte
     with_(region="elsewhere")
     assert "不是本地区的" in refused(bench, [month], [good])
     with_(ground="0")
-    assert "需要重新分组" in refused(bench, [month], [good])
+    assert re.search(r"需要重新分组；请先用 `drgdip run /\S+/ --period", refused(bench, [month], [good]))
     with_(files=manifest["files"] | {"scored.parquet": "0" * 64})
     assert "批次被改动" in refused(bench, [month], [good])
 

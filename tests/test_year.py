@@ -120,7 +120,7 @@ def test_a_step_before_its_turn_is_refused(
 ) -> None:
     take(months, *before)
     with pytest.raises(
-        UsageMistake, match=rf"不能做“{step}”：还没有“{missing}”.*drgdip year {NAME} .*--step {word} --by"
+        UsageMistake, match=rf"不能做“{step}”：还没有“{missing}”.*drgdip year \S+/ .*--step {word} --by"
     ):
         take(months, step)
     assert months.sql("SELECT count(*) FROM year_step") == [(len(before),)]
@@ -339,7 +339,7 @@ def test_a_clearing_computed_before_another_plan_is_not_published(fixed: Office)
         fixed.publish(old)
     take(fixed, *STEPS.values())
     with pytest.raises(
-        UsageMistake, match=rf"不是按现在定下的方案、数据、考核算的；请重新 `drgdip clear {NAME} --year 2025`"
+        UsageMistake, match=r"不是按现在定下的方案、数据、考核算的；请重新 `drgdip clear \S+/ --year 2025`"
     ):
         fixed.publish(old, recheck=False)
     assert fixed.publish(fixed.stub_year(YEAR, {("H1", "310"): 400_00})).fresh
