@@ -92,9 +92,11 @@ class Applied:
 
 
 def meeting_of(minutes: str, held: dt.date, panels: Sequence[str], by: str) -> Meeting:
-    """The words of the minutes, proved to be printable and short. Raises UsageMistake."""
+    """The words of the minutes, proved to be printable and short, its day no coming one. Raises UsageMistake."""
     for option, text in (("--minutes", minutes), ("--by", by), *(("--panel", one) for one in panels)):
         stop_on_text(option, text, LONGEST)
+    if held > dt.date.today():
+        raise UsageMistake(f"--held 是开会的日期，{held} 还没有到；请更正")
     return Meeting(minutes.strip(), held, tuple(one.strip() for one in panels), by.strip())
 
 
@@ -208,10 +210,21 @@ def _terms_on(region: Region, terms: Sequence[Terms], day: dt.date) -> Terms:
 
 
 def _read(region: Region, file: Path) -> tuple[dict[str, Decimal], dict[str, int]]:
-    """The table as the pack would read it: group → weight, group → mean fee in fen. Raises ConfigurationError."""
+    """The table as the pack would read it: group → weight, group → mean fee in fen. Raises InputError."""
+    try:
+        written = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"新权重不是 UTF-8 的 CSV：{file}；请给出 `drgdip negotiate rescale` 写出的表，Excel 改过的另存为“CSV UTF-8”"
+        ) from error
+    if not written.strip():
+        raise InputError(f"新权重是空文件：{file}；请给出 `drgdip negotiate rescale` 写出的表")
     most = MOST_SCORE if region.pack.kind == "dip" else MOST_WEIGHT
     digits = region.pack.digits
-    found = read_group_tables(file.parent, digits.weight, digits.coefficient, [file.name], [], [], most)
+    try:
+        found = read_group_tables(file.parent, digits.weight, digits.coefficient, [file.name], [], [], most)
+    except ConfigurationError as error:  # of a pack it would be the pack's; here the file is an input
+        raise InputError(*error.args) from error
     return found.weights[file.name], found.means[file.name]
 
 
@@ -219,23 +232,23 @@ def _judge(
     file: Path, weights: Mapping[str, Decimal], means: Mapping[str, int], terms: Terms,
     kinds: Mapping[str, str], present: Present,
 ) -> None:  # fmt: skip
-    """Raise ConfigurationError for another scheme's groups and for groups left out, UsageMistake where nothing changes."""
+    """Raise InputError for another scheme's groups and for groups left out, UsageMistake where nothing changes."""
     strange = [group for group in weights if group not in kinds]
     if strange or not weights:
-        raise ConfigurationError(worded(
+        raise InputError(worded(
             f"权重表属于另一个分组方案：{file} 的 {len(weights):,} 个病组中有 {len(strange):,} 个不属于 {present.day} 的方案 "
             f"`{terms.scheme.name}`：{some(strange) or '（空表）'}；请更换权重表", present.kind,
         ))  # fmt: skip
     known = {code: group.present for code, group in present.groups.items()} | present.others
     missing = [group for group in known if group not in weights]
     if missing:
-        raise ConfigurationError(worded(
+        raise InputError(worded(
             f"权重表缺病组：{file} 有 {len(weights):,} 个，{present.file} 有 {len(known):,} 个，"
             f"缺 {len(missing):,} 个：{some(missing)}；请补齐", present.kind,
         ))  # fmt: skip
     bare = [group for group in terms.means if group not in means]
     if bare and terms.ratio.reference == "group_mean":
-        raise ConfigurationError(worded(
+        raise InputError(worded(
             f"权重表缺例均费用：{file} 的 mean_fee_yuan 缺 {len(bare):,} 个病组：{some(bare)}；倍率的参照标准要用，请补齐", present.kind,
         ))  # fmt: skip
     if known == weights and (not means or means == terms.means):

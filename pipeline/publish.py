@@ -89,13 +89,13 @@ def _stop_unless_publishable(
     is_month = run["kind"] == "month"
     stands = standing(ledger, run["period"], out).sha256 if is_month else clearing_sha(ledger, run["period"])
     if stands != manifest["standing"]["sha256"]:
-        again = f"run {ledger.region} --period" if is_month else f"clear {ledger.region} --year"
+        again = f"run {region.spoken} --period" if is_month else f"clear {region.spoken} --year"
         raise UsageMistake(
             f"批次 {run['run_id']}（{run['period']}）算好之后账本又有了新的发布，它的已付、结转与补差已经过时；"
             f"请重新 `drgdip {again} {run['period']}` 再发布"
         )
     if is_month:
-        _stop_on_later_decisions(ledger, run, folder)
+        _stop_on_later_decisions(region, ledger, run, folder)
     else:
         stop_unless_of_steps(ledger, region, run["period"], out, manifest["standing"].get("steps"))
     year = run["period"][:4]
@@ -105,7 +105,7 @@ def _stop_unless_publishable(
         )
 
 
-def _stop_on_later_decisions(ledger: Ledger, run: dict[str, Any], folder: Path) -> None:
+def _stop_on_later_decisions(region: Region, ledger: Ledger, run: dict[str, Any], folder: Path) -> None:
     """A run does not know the decisions (特例单议) imported after it. Raises UsageMistake where one is about its cases."""
     wanted = decided_since(ledger, run["finished_at"])
     cases = pl.scan_parquet(folder / "case_payment.parquet")
@@ -113,7 +113,7 @@ def _stop_on_later_decisions(ledger: Ledger, run: dict[str, Any], folder: Path) 
     if met:
         raise UsageMistake(
             f"批次 {run['run_id']} 算好之后又导入了 {met} 个涉及它的单议决定，还没有算进去；"
-            f"请重新 `drgdip run {ledger.region} --period {run['period']}` 再发布"
+            f"请重新 `drgdip run {region.spoken} --period {run['period']}` 再发布"
         )
 
 

@@ -505,7 +505,9 @@ def test_publishing_twice_says_so_and_does_nothing(published: Office) -> None:
 def test_a_run_from_before_another_publication_is_stale(office: Office) -> None:
     early = office.stub("2025-02", DUE)
     office.publish(office.stub("2025-01", DUE))
-    with pytest.raises(UsageMistake, match=rf"{early}.*已经过时.*drgdip run {NAME} --period 2025-02"):
+    with pytest.raises(
+        UsageMistake, match=rf"{early}.*已经过时.*drgdip run {re.escape(office.pack)} --period 2025-02"
+    ):
         office.publish(early)
     again = office.stub("2025-02", DUE)
     assert again != early
@@ -527,7 +529,7 @@ def test_a_run_older_than_a_decision_about_its_case_is_not_published(office: Off
     said = in_process("publish", office.pack, old, "--approved-by", "乙", "--out", office.out)
     assert said.code == 2 and said.err.count("\n") == 1
     assert f"批次 {old} 算好之后又导入了 1 个涉及它的单议决定" in said.err
-    assert f"请重新 `drgdip run {NAME} --period 2025-01` 再发布" in said.err
+    assert f"请重新 `drgdip run {office.pack} --period 2025-01` 再发布" in said.err
     assert office.sql("SELECT count(*) FROM publication") == [(0,)]
     office.publish(office.stub("2025-01", MORE, cases=["a1", "a2"]))
     assert office.sql("SELECT paid_fen FROM publication") == [(3050_00,)]  # 1100 + 1950

@@ -348,20 +348,24 @@ def slips(small: Path, tmp_path: Path) -> Iterator[tuple[str, Path, dict[str, st
         "another scheme",
         file("1.csv", "drg,weight\nZZ99,1\nC1,95\nC2,1\n"),
         {},
-        10,
+        11,
         "3 个病种中有 1 个不属于",
     )
     yield (
         "a group left out",
         file("2.csv", "drg,weight\nC1,95\n"),
         {},
-        10,
+        11,
         "有 1 个，scores.csv 有 2 个，缺 1 个：C2",
     )
-    yield "digits", file("3.csv", "drg,weight\nC1,95.001\nC2,1\n"), {}, 10, "小数位数超出公布位数"
-    yield "no number", file("4.csv", "drg,weight\nC1,九十\nC2,1\n"), {}, 10, "不是数"
-    yield "twice", file("5.csv", "drg,weight\nC1,95\nC1,95\n"), {}, 10, "已出现过"
-    yield "no table", file("6.csv", "code,value\nC1,1\n"), {}, 10, "表头不符"
+    yield "digits", file("3.csv", "drg,weight\nC1,95.001\nC2,1\n"), {}, 11, "小数位数超出公布位数"
+    yield "no number", file("4.csv", "drg,weight\nC1,九十\nC2,1\n"), {}, 11, "不是数"
+    yield "twice", file("5.csv", "drg,weight\nC1,95\nC1,95\n"), {}, 11, "已出现过"
+    yield "no table", file("6.csv", "code,value\nC1,1\n"), {}, 11, "表头不符"
+    (tmp_path / "7.csv").write_bytes("drg,weight,名称\nC1,95,肺炎\nC2,1,肺炎\n".encode("gb18030"))
+    yield "not UTF-8", tmp_path / "7.csv", {}, 11, "新权重不是 UTF-8 的 CSV"
+    yield "nothing in it", file("8.csv", "\n"), {}, 11, "新权重是空文件"
+    yield "a meeting to come", good, {"--held": "2999-12-31"}, 2, "2999-12-31 还没有到"
     yield "nothing new", small / "scores.csv", {}, 2, "完全相同"
     yield "no file", tmp_path / "none.csv", {}, 11, "没有这个文件"
     yield "a day with a version", good, {"--from": "2025-01-01"}, 2, "同一天有两版权重：2025-01-01"
