@@ -84,6 +84,7 @@ def sentences(folder: Path) -> Iterator[str]:
     for number, pack in enumerate(checked):
         yield from (one.message for one in by_rule.problems(folder / f"checked{number}", pack))
     yield from said_of("nowhere")
+    yield from said_of(f"{by_drg.DEMO}/region.yaml")  # the file, where its folder is meant
 
 
 def said_of(name: str) -> list[str]:
