@@ -14,8 +14,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.query import view
+from pipeline.score import EMPTY_WHERE
 from tests.pricing_families import VARIANTS, a_treatment, band, numbers, ratio_entries
-from tests.pricing_fixtures import HOSPITALS, TYPES, WEIGHTS, Case, dated, plain_pack, priced, write_pack
+from tests.pricing_fixtures import (
+    HOSPITALS,
+    TYPES,
+    WEIGHTS,
+    Case,
+    dated,
+    dip_pack,
+    plain_pack,
+    priced,
+    write_pack,
+)
+from tests.pricing_rule_packs import PRINTED, points_pack, published_pack
+from tests.pricing_rule_packs import WEIGHTS as PRINTED_WEIGHTS
 from tests.pricing_twin import around_thresholds, checked
 
 FIRST = dt.date(2025, 1, 1)
@@ -227,3 +241,26 @@ def test_fund_around_nothing_is_rounded_away_from_it(tmp_path: Path) -> None:
     with priced(write_pack(tmp_path / "p", pack, {"AA": "0.025"}), cases, tmp_path / "r") as run:
         found = {name: row["fund_fen"] for name, row in run.scored().items()}
     assert found == {"two": 1, "three": -1, "four": -2, "more": 4}
+
+
+@pytest.mark.parametrize(
+    ("pack", "filled"),
+    [
+        (plain_pack(), {"rate"}),
+        (plain_pack(fund_share=[dated(method="ratio", of="hospital")]), {"rate", "share_fund_fen", "share_fee_fen"}),
+        (points_pack(), {"point_scale", "point_value", "reference_price", "points"}),
+        (dip_pack(), {"point_value", "reference_price", "points", "auxiliary"}),  # made-up groups have no kind
+        (published_pack(), set()),
+    ],
+    ids=["rate", "rate by ratio", "points", "dip", "published"],
+)  # fmt: skip
+def test_sorting_loses_no_value(pack: dict[str, Any], filled: set[str], tmp_path: Path) -> None:
+    """What is not carried through the sort is empty before it: `filled` is what the method itself fills (DESIGN §6)."""
+    region = write_pack(tmp_path / "p", pack, PRINTED_WEIGHTS, printed=PRINTED)
+    with priced(region, [Case("one")], tmp_path / "r", scores={"AA": "800"}) as run:
+        view(run.con, "cases")  # scoring leaves those without a price in its place
+        sides = [run.con.sql(f"SELECT count(COLUMNS(*)) FROM {name}") for name in ("payable", "scored")]
+        found, stored = (dict(zip(one.columns, one.fetchall()[0], strict=True)) for one in sides)
+    assert found == stored
+    skipped = {column for columns in EMPTY_WHERE.values() for column in columns}
+    assert {column for column in skipped if found[column]} == filled
